@@ -1,0 +1,3 @@
+//! The storage engine: logs, cores, metadata and coordinators. It never opens a socket.
+
+pub mod types;

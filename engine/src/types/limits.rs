@@ -1,0 +1,19 @@
+//! Every bound of the engine in one place, so that the compiler can prove that they fit each other.
+
+/// Kafka's limit for a topic name; folder names `name-partition` stay below the file system's 255.
+pub const TOPIC_NAME_BYTES_MAX: usize = 249;
+
+/// The longest request frame (`socket.request.max.bytes`).
+pub const FRAME_BYTES_MAX: usize = 100 * 1024 * 1024;
+
+/// The largest record batch that any setting of `max.message.bytes` can allow.
+pub const BATCH_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// The most that one batch may become when it is decompressed.
+pub const DECOMPRESSED_BYTES_MAX: usize = 256 * 1024 * 1024;
+
+/// Direct I/O moves whole blocks of this size, at positions that are multiples of it.
+pub const BLOCK_BYTES: usize = 4096;
+
+const _: () = assert!(BATCH_BYTES_MAX <= FRAME_BYTES_MAX);
+const _: () = assert!(BATCH_BYTES_MAX <= DECOMPRESSED_BYTES_MAX);
