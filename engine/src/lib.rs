@@ -1,3 +1,4 @@
 //! The storage engine: logs, cores, metadata and coordinators. It never opens a socket.
 
+pub mod record;
 pub mod types;

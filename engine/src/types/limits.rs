@@ -12,6 +12,9 @@ pub const BATCH_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// The most that one batch may become when it is decompressed.
 pub const DECOMPRESSED_BYTES_MAX: usize = 256 * 1024 * 1024;
 
+/// A refused batch names at most this many of its records in the response.
+pub const REJECTED_RECORDS_MAX: usize = 1000;
+
 /// Direct I/O moves whole blocks of this size, at positions that are multiples of it.
 pub const BLOCK_BYTES: usize = 4096;
 
