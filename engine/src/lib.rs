@@ -1,4 +1,5 @@
 //! The storage engine: logs, cores, metadata and coordinators. It never opens a socket.
 
+pub mod io;
 pub mod record;
 pub mod types;

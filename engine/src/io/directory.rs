@@ -1,0 +1,259 @@
+//! Names of files. A file that was created, renamed or removed is so only until the next power
+//! cut, unless its folder was synced afterwards.
+
+use std::fs;
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use bytes::Bytes;
+
+use crate::io::error::{IoError, Operation};
+use crate::io::runtime::{Arm, Runtime};
+
+/// Only the broker's own user may look into its data.
+const FOLDER_MODE: u32 = 0o700;
+const FILE_MODE: u32 = 0o600;
+
+/// The suffix of a file that [`Directory::write_file_atomically`] has not finished.
+pub const UNFINISHED_SUFFIX: &str = ".tmp";
+
+/// One folder, by its path; holds no descriptor.
+#[derive(Clone, Debug)]
+pub struct Directory {
+    runtime: Runtime,
+    path: PathBuf,
+}
+
+/// What a folder contains.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Entry {
+    pub name: String,
+    pub is_folder: bool,
+    /// In bytes; zero for a folder.
+    pub len: u64,
+}
+
+impl Directory {
+    pub(super) fn new(runtime: Runtime, path: PathBuf) -> Self {
+        Self { runtime, path }
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Creates the folder and those above it that are missing; `true` if it was missing itself.
+    pub async fn create(&self) -> Result<bool, IoError> {
+        match &self.runtime.arm {
+            Arm::Uring(_) => {
+                self.blocking(Operation::CreateDirectory, &self.path, |path| {
+                    if path.is_dir() {
+                        return Ok(false);
+                    }
+                    fs::DirBuilder::new().recursive(true).mode(FOLDER_MODE).create(path)?;
+                    Ok(true)
+                })
+                .await
+            }
+            #[cfg(test)]
+            Arm::Sim(sim) => sim.create_directory(&self.path).await,
+        }
+    }
+
+    /// The folder's content in the order of names; names that are not Unicode are passed over,
+    /// because nothing of ours has such a name.
+    pub async fn list(&self) -> Result<Vec<Entry>, IoError> {
+        match &self.runtime.arm {
+            Arm::Uring(_) => {
+                self.blocking(Operation::List, &self.path, |path| {
+                    let mut entries = Vec::new();
+                    for entry in fs::read_dir(path)? {
+                        let entry = entry?;
+                        let Ok(name) = entry.file_name().into_string() else { continue };
+                        let metadata = match entry.metadata() {
+                            Ok(metadata) => metadata,
+                            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                            Err(error) => return Err(error),
+                        };
+                        let is_folder = metadata.is_dir();
+                        let len = if is_folder { 0 } else { metadata.len() };
+                        entries.push(Entry { name, is_folder, len });
+                    }
+                    entries.sort();
+                    Ok(entries)
+                })
+                .await
+            }
+            #[cfg(test)]
+            Arm::Sim(sim) => sim.list(&self.path).await,
+        }
+    }
+
+    /// Renames a file within the folder, over whatever has the new name.
+    pub async fn rename(&self, from: &str, to: &str) -> Result<(), IoError> {
+        let from = self.path.join(from);
+        let to = self.path.join(to);
+        self.runtime.open_files().forget(&from);
+        self.runtime.open_files().forget(&to);
+        match &self.runtime.arm {
+            Arm::Uring(core) => {
+                let _lock = core.path_locks.lock(&from).await;
+                self.blocking(Operation::Rename, &from, move |from| fs::rename(from, to)).await
+            }
+            #[cfg(test)]
+            Arm::Sim(sim) => sim.rename(&from, &to).await,
+        }
+    }
+
+    /// Gives the whole folder a new path; both parents must be synced by the caller.
+    pub async fn rename_to(&self, to: &Path) -> Result<(), IoError> {
+        match &self.runtime.arm {
+            Arm::Uring(core) => {
+                let _lock = core.path_locks.lock(&self.path).await;
+                let to = to.to_owned();
+                self.blocking(Operation::Rename, &self.path, move |from| fs::rename(from, to)).await
+            }
+            #[cfg(test)]
+            Arm::Sim(sim) => sim.rename(&self.path, to).await,
+        }
+    }
+
+    /// Removes a file; that it is gone already is no error.
+    pub async fn remove(&self, name: &str) -> Result<(), IoError> {
+        let path = self.path.join(name);
+        self.runtime.open_files().forget(&path);
+        match &self.runtime.arm {
+            Arm::Uring(core) => {
+                let _lock = core.path_locks.lock(&path).await;
+                self.blocking(Operation::Remove, &path, |path| match fs::remove_file(path) {
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+                    other => other,
+                })
+                .await
+            }
+            #[cfg(test)]
+            Arm::Sim(sim) => sim.remove(&path).await,
+        }
+    }
+
+    /// Removes the folder and all it contains; that it is gone already is no error.
+    pub async fn remove_tree(&self) -> Result<(), IoError> {
+        match &self.runtime.arm {
+            Arm::Uring(core) => {
+                let _lock = core.path_locks.lock(&self.path).await;
+                self.blocking(Operation::Remove, &self.path, |path| {
+                    match fs::remove_dir_all(path) {
+                        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+                        other => other,
+                    }
+                })
+                .await
+            }
+            #[cfg(test)]
+            Arm::Sim(sim) => sim.remove_tree(&self.path).await,
+        }
+    }
+
+    /// Makes what was created, renamed and removed in this folder survive a power cut. This is
+    /// `fsync`: `fdatasync` may leave new names of a folder whose length did not change.
+    pub async fn sync(&self) -> Result<(), IoError> {
+        match &self.runtime.arm {
+            Arm::Uring(_) => {
+                self.blocking(Operation::SyncDirectory, &self.path, |path| {
+                    fs::File::open(path)?.sync_all()
+                })
+                .await
+            }
+            #[cfg(test)]
+            Arm::Sim(sim) => sim.sync_directory(&self.path).await,
+        }
+    }
+
+    /// Replaces a small file's content: after a power cut there is the old or the new, whole.
+    pub async fn write_file_atomically(&self, name: &str, content: Vec<u8>) -> Result<(), IoError> {
+        let unfinished = format!("{name}{UNFINISHED_SUFFIX}");
+        match &self.runtime.arm {
+            Arm::Uring(_) => {
+                let target = name.to_owned();
+                self.blocking(Operation::Write, &self.path.join(name), move |path| {
+                    let folder = path.parent().unwrap_or(path);
+                    write_and_sync(&folder.join(&unfinished), &content)?;
+                    fs::rename(folder.join(&unfinished), folder.join(target))?;
+                    fs::File::open(folder)?.sync_all()
+                })
+                .await
+            }
+            #[cfg(test)]
+            Arm::Sim(sim) => {
+                sim.write_whole(&self.path.join(&unfinished), &content).await?;
+                sim.rename(&self.path.join(&unfinished), &self.path.join(name)).await?;
+                sim.sync_directory(&self.path).await
+            }
+        }
+    }
+
+    /// Writes and syncs a file of any length under its final name, which is durable once the
+    /// folder is synced. For files that nothing depends on, such as indexes.
+    pub async fn write_file(&self, name: &str, content: Vec<u8>) -> Result<(), IoError> {
+        let path = self.path.join(name);
+        self.runtime.open_files().forget(&path);
+        match &self.runtime.arm {
+            Arm::Uring(_) => {
+                self.blocking(Operation::Write, &path, move |path| write_and_sync(path, &content))
+                    .await
+            }
+            #[cfg(test)]
+            Arm::Sim(sim) => sim.write_whole(&path, &content).await,
+        }
+    }
+
+    /// A whole file of at most `len_max` bytes; `None` if there is no such file.
+    pub async fn read_file(&self, name: &str, len_max: u64) -> Result<Option<Bytes>, IoError> {
+        let path = self.path.join(name);
+        match &self.runtime.arm {
+            Arm::Uring(_) => {
+                self.blocking(Operation::Read, &path, move |path| {
+                    let len = match fs::metadata(path) {
+                        Ok(metadata) => metadata.len(),
+                        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+                        Err(error) => return Err(error),
+                    };
+                    if len_max < len {
+                        return Err(io::Error::other(format!(
+                            "the file has {len} bytes, more than the {len_max} that it may have"
+                        )));
+                    }
+                    fs::read(path).map(|content| Some(Bytes::from(content)))
+                })
+                .await
+            }
+            #[cfg(test)]
+            Arm::Sim(sim) => sim.read_whole(&path).await,
+        }
+    }
+
+    async fn blocking<T: Send + 'static>(
+        &self,
+        operation: Operation,
+        path: &Path,
+        work: impl FnOnce(&Path) -> io::Result<T> + Send + 'static,
+    ) -> Result<T, IoError> {
+        let given = path.to_owned();
+        self.runtime
+            .blocking(move || work(&given))
+            .await
+            .map_err(|error| IoError::from_os(operation, path, &error))
+    }
+}
+
+fn write_and_sync(path: &Path, content: &[u8]) -> io::Result<()> {
+    let mut file = fs::OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(FILE_MODE)
+        .open(path)?;
+    file.write_all(content)?;
+    file.sync_all()
+}

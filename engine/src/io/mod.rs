@@ -1,0 +1,29 @@
+//! The first door to the outside: disks, clocks and cores. Nothing else in the engine may touch a
+//! file or read a clock, so that every rule above it can be run by a simulator from one seed.
+//!
+//! The seam is an enum: [`Runtime`], [`File`] and [`BlockBuffer`] have one arm for io_uring and,
+//! in tests, one for the simulated disk.
+
+mod block_buffer;
+mod cores;
+mod directory;
+mod error;
+mod event;
+mod file;
+mod open_files;
+mod path_locks;
+mod probe;
+mod runtime;
+#[cfg(test)]
+pub(crate) mod sim;
+mod uring;
+
+pub use block_buffer::{BlockBuffer, Blocks, ReadBuffer, align_down, align_up};
+pub use cores::{CoreOptions, CoreSelection, Cores, StartError, start_cores};
+pub use directory::Directory;
+pub use error::{Fault, IoError, Operation};
+pub use event::Event;
+pub use file::File;
+pub use open_files::OpenFiles;
+pub use probe::{Probe, probe};
+pub use runtime::{Moment, Runtime};

@@ -1,0 +1,379 @@
+//! A disk that keeps its promises and nothing more: a completed sync is durable; everything since
+//! may be there, be missing, be torn between 512-byte sectors, or be there without what was
+//! written before it. A name is durable when its folder was synced.
+
+use std::collections::BTreeMap;
+use std::path::{Component, Path};
+
+use crate::io::directory::Entry;
+use crate::io::error::Fault;
+use crate::io::sim::random::Random;
+
+/// What a disk writes whole or not at all.
+const SECTOR_BYTES: usize = 512;
+const BLOCK: u64 = 4096;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct InodeId(u64);
+
+const ROOT: InodeId = InodeId(0);
+
+#[derive(Debug, Default)]
+pub(super) struct Disk {
+    pub(super) capacity: Option<u64>,
+    next_inode: u64,
+    files: BTreeMap<InodeId, FileNode>,
+    folders: BTreeMap<InodeId, FolderNode>,
+}
+
+#[derive(Debug, Default)]
+struct FileNode {
+    /// What a reader sees.
+    live: Vec<u8>,
+    /// What is certain to be there after a crash, before `pending`.
+    durable: Vec<u8>,
+    pending: Vec<Change>,
+    next_change: u64,
+}
+
+#[derive(Debug)]
+struct Change {
+    id: u64,
+    completed: bool,
+    kind: ChangeKind,
+}
+
+#[derive(Debug)]
+enum ChangeKind {
+    Write { position: usize, bytes: Vec<u8> },
+    SetLen(usize),
+}
+
+#[derive(Debug, Default)]
+struct FolderNode {
+    live: BTreeMap<String, InodeId>,
+    durable: BTreeMap<String, InodeId>,
+    pending: Vec<NameChange>,
+}
+
+#[derive(Clone, Debug)]
+enum NameChange {
+    Put(String, InodeId),
+    Take(String),
+    Rename(String, String),
+}
+
+fn index(number: u64) -> usize {
+    usize::try_from(number).unwrap()
+}
+
+impl FileNode {
+    fn change(&mut self, kind: ChangeKind, completed: bool) -> u64 {
+        let id = self.next_change;
+        self.next_change += 1;
+        apply(&mut self.live, &kind);
+        self.pending.push(Change { id, completed, kind });
+        id
+    }
+}
+
+fn apply(content: &mut Vec<u8>, kind: &ChangeKind) {
+    match kind {
+        ChangeKind::SetLen(len) => content.resize(*len, 0),
+        ChangeKind::Write { position, bytes } => {
+            let end = position + bytes.len();
+            if content.len() < end {
+                content.resize(end, 0);
+            }
+            content[*position..end].copy_from_slice(bytes);
+        }
+    }
+}
+
+/// Writes only the sectors that chance picks.
+fn apply_torn(content: &mut Vec<u8>, position: usize, bytes: &[u8], random: &mut Random) {
+    for (number, sector) in bytes.chunks(SECTOR_BYTES).enumerate() {
+        if random.coin() {
+            let at = position + number * SECTOR_BYTES;
+            apply(content, &ChangeKind::Write { position: at, bytes: sector.to_vec() });
+        }
+    }
+}
+
+fn rename_in(names: &mut BTreeMap<String, InodeId>, change: &NameChange) {
+    match change {
+        NameChange::Put(name, inode) => {
+            names.insert(name.clone(), *inode);
+        }
+        NameChange::Take(name) => {
+            names.remove(name);
+        }
+        NameChange::Rename(from, to) => {
+            if let Some(inode) = names.remove(from) {
+                names.insert(to.clone(), inode);
+            }
+        }
+    }
+}
+
+impl FolderNode {
+    fn change(&mut self, change: NameChange) {
+        rename_in(&mut self.live, &change);
+        self.pending.push(change);
+    }
+}
+
+impl Disk {
+    pub(super) fn new() -> Self {
+        let mut disk = Self { next_inode: 1, ..Self::default() };
+        disk.folders.insert(ROOT, FolderNode::default());
+        disk
+    }
+
+    fn new_inode(&mut self) -> InodeId {
+        let inode = InodeId(self.next_inode);
+        self.next_inode += 1;
+        inode
+    }
+
+    fn names(path: &Path) -> Vec<String> {
+        path.components()
+            .filter_map(|component| match component {
+                Component::Normal(name) => Some(name.to_str().unwrap().to_owned()),
+                Component::RootDir => None,
+                Component::Prefix(_) | Component::CurDir | Component::ParentDir => {
+                    panic!("a plain absolute path is expected")
+                }
+            })
+            .collect()
+    }
+
+    fn find(&self, path: &Path) -> Result<InodeId, Fault> {
+        let mut inode = ROOT;
+        for name in Self::names(path) {
+            let folder = self.folders.get(&inode).ok_or(Fault::NotFound)?;
+            inode = *folder.live.get(&name).ok_or(Fault::NotFound)?;
+        }
+        Ok(inode)
+    }
+
+    fn parent(&mut self, path: &Path) -> Result<(&mut FolderNode, String), Fault> {
+        let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+        let inode = self.find(path.parent().unwrap())?;
+        Ok((self.folders.get_mut(&inode).ok_or(Fault::NotFound)?, name))
+    }
+
+    fn file(&mut self, inode: InodeId) -> &mut FileNode {
+        self.files.get_mut(&inode).unwrap()
+    }
+
+    pub(super) fn find_file(&self, path: &Path) -> Result<InodeId, Fault> {
+        let inode = self.find(path)?;
+        if self.files.contains_key(&inode) { Ok(inode) } else { Err(Fault::NotFound) }
+    }
+
+    pub(super) fn create_file(&mut self, path: &Path) -> Result<InodeId, Fault> {
+        let inode = self.new_inode();
+        let (folder, name) = self.parent(path)?;
+        if folder.live.contains_key(&name) {
+            return Err(Fault::AlreadyExists);
+        }
+        folder.change(NameChange::Put(name, inode));
+        self.files.insert(inode, FileNode::default());
+        Ok(inode)
+    }
+
+    pub(super) fn create_folder(&mut self, path: &Path) -> Result<bool, Fault> {
+        if let Ok(inode) = self.find(path) {
+            return if self.folders.contains_key(&inode) {
+                Ok(false)
+            } else {
+                Err(Fault::AlreadyExists)
+            };
+        }
+        if let Some(parent) = path.parent() {
+            self.create_folder(parent)?;
+        }
+        let inode = self.new_inode();
+        let (folder, name) = self.parent(path)?;
+        folder.change(NameChange::Put(name, inode));
+        self.folders.insert(inode, FolderNode::default());
+        Ok(true)
+    }
+
+    pub(super) fn list(&self, path: &Path) -> Result<Vec<Entry>, Fault> {
+        let inode = self.find(path)?;
+        let folder = self.folders.get(&inode).ok_or(Fault::NotFound)?;
+        let entry = |(name, inode): (&String, &InodeId)| {
+            let file = self.files.get(inode);
+            let len = file.map_or(0, |file| u64::try_from(file.live.len()).unwrap());
+            Entry { name: name.clone(), is_folder: file.is_none(), len }
+        };
+        Ok(folder.live.iter().map(entry).collect())
+    }
+
+    pub(super) fn rename(&mut self, from: &Path, to: &Path) -> Result<(), Fault> {
+        assert_eq!(from.parent(), to.parent(), "names move within their folder only");
+        let new_name = to.file_name().unwrap().to_str().unwrap().to_owned();
+        let (folder, name) = self.parent(from)?;
+        if !folder.live.contains_key(&name) {
+            return Err(Fault::NotFound);
+        }
+        folder.change(NameChange::Rename(name, new_name));
+        Ok(())
+    }
+
+    pub(super) fn remove(&mut self, path: &Path) -> Result<(), Fault> {
+        let Ok((folder, name)) = self.parent(path) else { return Ok(()) };
+        if folder.live.contains_key(&name) {
+            folder.change(NameChange::Take(name));
+        }
+        Ok(())
+    }
+
+    pub(super) fn folder_changes(&self, path: &Path) -> Result<usize, Fault> {
+        let inode = self.find(path)?;
+        Ok(self.folders.get(&inode).ok_or(Fault::NotFound)?.pending.len())
+    }
+
+    pub(super) fn sync_folder(&mut self, path: &Path, changes: usize) -> Result<(), Fault> {
+        let inode = self.find(path)?;
+        let folder = self.folders.get_mut(&inode).ok_or(Fault::NotFound)?;
+        let changes = changes.min(folder.pending.len());
+        for change in folder.pending.drain(..changes) {
+            rename_in(&mut folder.durable, &change);
+        }
+        Ok(())
+    }
+
+    fn used(&self) -> u64 {
+        self.folders
+            .values()
+            .flat_map(|folder| folder.live.values())
+            .filter_map(|inode| self.files.get(inode))
+            .map(|file| u64::try_from(file.live.len()).unwrap().next_multiple_of(BLOCK))
+            .sum()
+    }
+
+    fn claim(&self, inode: InodeId, len: u64) -> Result<(), Fault> {
+        let Some(capacity) = self.capacity else { return Ok(()) };
+        let present = u64::try_from(self.files[&inode].live.len()).unwrap();
+        let more = len.next_multiple_of(BLOCK).saturating_sub(present.next_multiple_of(BLOCK));
+        if more == 0 || self.used() + more <= capacity { Ok(()) } else { Err(Fault::NoSpace) }
+    }
+
+    pub(super) fn write(
+        &mut self,
+        inode: InodeId,
+        position: u64,
+        bytes: Vec<u8>,
+    ) -> Result<u64, Fault> {
+        self.claim(inode, position + u64::try_from(bytes.len()).unwrap())?;
+        let kind = ChangeKind::Write { position: index(position), bytes };
+        Ok(self.file(inode).change(kind, false))
+    }
+
+    pub(super) fn complete(&mut self, inode: InodeId, write: u64) {
+        if let Some(change) = self.file(inode).pending.iter_mut().find(|change| change.id == write)
+        {
+            change.completed = true;
+        }
+    }
+
+    pub(super) fn extend(&mut self, inode: InodeId, len: u64) -> Result<(), Fault> {
+        self.claim(inode, len)?;
+        let file = self.file(inode);
+        if file.live.len() < index(len) {
+            file.change(ChangeKind::SetLen(index(len)), true);
+        }
+        Ok(())
+    }
+
+    pub(super) fn set_len(&mut self, inode: InodeId, len: u64) -> Result<(), Fault> {
+        self.claim(inode, len)?;
+        self.file(inode).change(ChangeKind::SetLen(index(len)), true);
+        Ok(())
+    }
+
+    pub(super) fn completed(&self, inode: InodeId) -> Vec<u64> {
+        let changes = self.files[&inode].pending.iter();
+        changes.filter(|change| change.completed).map(|change| change.id).collect()
+    }
+
+    pub(super) fn sync_file(&mut self, inode: InodeId, covered: &[u64]) {
+        let file = self.file(inode);
+        let durable = &mut file.durable;
+        file.pending.retain(|change| {
+            let synced = covered.contains(&change.id);
+            if synced {
+                apply(durable, &change.kind);
+            }
+            !synced
+        });
+    }
+
+    /// After a failed sync some of the data has silently lost its way to the disk.
+    pub(super) fn forget_unsynced(&mut self, inode: InodeId, random: &mut Random) {
+        self.file(inode).pending.retain(|_| random.coin());
+    }
+
+    pub(super) fn read(&self, inode: InodeId, position: u64, len: u64) -> Vec<u8> {
+        let live = &self.files[&inode].live;
+        let start = live.len().min(index(position));
+        let end = live.len().min(index(position + len));
+        live[start..end].to_vec()
+    }
+
+    pub(super) fn len(&self, inode: InodeId) -> u64 {
+        u64::try_from(self.files[&inode].live.len()).unwrap()
+    }
+
+    pub(super) fn content(&self, path: &Path) -> Option<Vec<u8>> {
+        let inode = self.find_file(path).ok()?;
+        Some(self.files[&inode].live.clone())
+    }
+
+    pub(super) fn corrupt(&mut self, path: &Path, change: impl FnOnce(&mut Vec<u8>)) {
+        let inode = self.find_file(path).unwrap();
+        let file = self.file(inode);
+        change(&mut file.live);
+        file.durable = file.live.clone();
+        file.pending.clear();
+    }
+
+    /// Keeps what was promised and, of the rest, what chance leaves.
+    pub(super) fn crash(&mut self, random: &mut Random) {
+        // Every so often all or nothing survives, since those are the cases people expect.
+        let style = random.below(4);
+        for file in self.files.values_mut() {
+            let mut content = std::mem::take(&mut file.durable);
+            for change in std::mem::take(&mut file.pending) {
+                let fate = match style {
+                    0 => 0,
+                    1 => 1,
+                    _ => random.below(3),
+                };
+                match (&change.kind, fate) {
+                    (_, 0) => {}
+                    (ChangeKind::Write { position, bytes }, 2) => {
+                        apply_torn(&mut content, *position, bytes, random);
+                    }
+                    (kind, _) => apply(&mut content, kind),
+                }
+            }
+            file.durable.clone_from(&content);
+            file.live = content;
+        }
+        for folder in self.folders.values_mut() {
+            let kept = match style {
+                0 => 0,
+                1 => folder.pending.len(),
+                _ => index(random.below(u64::try_from(folder.pending.len()).unwrap() + 1)),
+            };
+            for change in folder.pending.drain(..).take(kept) {
+                rename_in(&mut folder.durable, &change);
+            }
+            folder.live = folder.durable.clone();
+        }
+    }
+}
