@@ -1,5 +1,6 @@
 //! The storage engine: logs, cores, metadata and coordinators. It never opens a socket.
 
+pub mod config;
 pub mod io;
 pub mod record;
 pub mod types;

@@ -1,0 +1,29 @@
+//! Configuration: every key that Kafka knows, what a value may be, and which value counts.
+//!
+//! A wrong setting is found before the first byte is written, with a sentence that names the line;
+//! a Kafka `server.properties` is taken as it is.
+
+mod addresses;
+mod broker;
+mod key;
+mod legacy;
+mod listener;
+mod properties;
+mod resolve;
+mod settings;
+mod topic;
+mod treatment;
+mod value;
+
+pub use broker::{
+    BrokerConfig, Connections, Fetching, Groups, InternalTopic, Role, Topics, Transactions,
+};
+pub use key::{Default, Importance, Key, Keys, Scope, Synonym, Update, Valid, ValueKind};
+pub use legacy::{Fate, Legacy, all as legacy_keys};
+pub use listener::{Listener, ListenerName, SecurityProtocol};
+pub use properties::{Line, PropertiesError, parse as parse_properties};
+pub use resolve::{ConfigSource, Effective, Overrides, SynonymValue};
+pub use settings::{ConfigError, Notice};
+pub use topic::{CleanupPolicy, CompressionType, TimestampType, TopicConfig};
+pub use treatment::Treatment;
+pub use value::{Value, ValueError};
