@@ -3,4 +3,5 @@
 pub mod config;
 pub mod io;
 pub mod record;
+pub mod records;
 pub mod types;

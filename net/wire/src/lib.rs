@@ -1,1 +1,22 @@
+//! The Kafka protocol as values and bytes: messages, their keys and error codes, and the frames
+//! they travel in. No I/O, and nothing of ours but the codec.
 
+mod api_key;
+mod error_code;
+mod frame;
+#[allow(clippy::all, unused_variables, reason = "generated")]
+pub mod messages;
+
+pub use api_key::ApiKey;
+pub use codec::{DecodeError, EncodeError, Message, Reader, Schema, UnknownTags, Uuid, Writer};
+pub use error_code::ErrorCode;
+pub use frame::{
+    DecodedRequestHeader, RequestHeaderError, ResponseError, decode_request_header,
+    decode_response, encode_request, encode_response, response_correlation_id,
+};
+
+/// A message that asks, and knows how it is answered.
+pub trait Request: Schema {
+    const KEY: ApiKey;
+    type Response: Schema;
+}

@@ -1,0 +1,299 @@
+//! Writing a message. Record batches are most of what a broker sends; copying them into the answer
+//! would cost more than all the rest, so large byte fields are remembered by their place and leave
+//! as slices of their own.
+
+use bytes::{BufMut, Bytes, BytesMut};
+
+use crate::reader::STRING_BYTES_MAX;
+use crate::varint::{put_unsigned, zigzag_i32, zigzag_i64};
+use crate::{EncodeError, Message, Primitive, TagWriter, UnknownTags, Uuid};
+
+/// Byte fields from this size on are spliced; below it a copy is cheaper than another slice of a
+/// vectored write.
+const SPLICE_BYTES_MIN: usize = 2048;
+
+/// The largest length that a signed 32-bit field can say.
+const LENGTH_MAX: usize = 0x7fff_ffff;
+
+/// A message that is being written.
+#[derive(Debug, Default)]
+pub struct Writer {
+    /// All bytes but the spliced ones.
+    buffer: BytesMut,
+    /// Large byte fields and the place in `buffer` before which they belong, by growing place.
+    splices: Vec<(usize, Bytes)>,
+    /// The sum of the lengths of `splices`.
+    spliced_bytes: usize,
+}
+
+impl Writer {
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    pub fn with_capacity(bytes: usize) -> Self {
+        Self { buffer: BytesMut::with_capacity(bytes), ..Self::default() }
+    }
+
+    /// Bytes written so far, spliced ones included.
+    pub fn len(&self) -> usize {
+        self.buffer.len().strict_add(self.spliced_bytes)
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// What was written, in order, for one vectored write.
+    pub fn finish(self) -> Vec<Bytes> {
+        let mut rest = self.buffer.freeze();
+        if self.splices.is_empty() {
+            return vec![rest];
+        }
+        let mut parts = Vec::with_capacity(self.splices.len() * 2 + 1);
+        let mut taken = 0_usize;
+        for (place, splice) in self.splices {
+            if place > taken {
+                parts.push(rest.split_to(place.strict_sub(taken)));
+                taken = place;
+            }
+            parts.push(splice);
+        }
+        if !rest.is_empty() {
+            parts.push(rest);
+        }
+        parts
+    }
+
+    /// What was written as one piece; copies if there are spliced parts.
+    pub fn into_bytes(self) -> Bytes {
+        if self.splices.is_empty() {
+            return self.buffer.freeze();
+        }
+        let mut whole = BytesMut::with_capacity(self.len());
+        self.finish().iter().for_each(|part| whole.put_slice(part));
+        whole.freeze()
+    }
+
+    /// Takes over what another writer has written.
+    pub fn append(&mut self, other: Self) {
+        let offset = self.buffer.len();
+        let moved = other.splices.into_iter();
+        self.splices.extend(moved.map(|(place, splice)| (place.strict_add(offset), splice)));
+        self.spliced_bytes = self.spliced_bytes.strict_add(other.spliced_bytes);
+        self.buffer.put_slice(&other.buffer);
+    }
+
+    /// Writes the number of all bytes that follow the first four over those four.
+    ///
+    /// # Panics
+    /// When the first four bytes were not written as a place for it.
+    pub fn set_frame_size(&mut self) -> Result<(), EncodeError> {
+        const SIZE_BYTES: usize = 4;
+        assert!(self.splices.first().is_none_or(|(place, _)| *place >= SIZE_BYTES));
+        let length = self.len().strict_sub(SIZE_BYTES);
+        let size = length_i32(length)?;
+        let place = self.buffer.first_chunk_mut::<SIZE_BYTES>();
+        *place.expect("a frame begins with the place of its size") = size.to_be_bytes();
+        Ok(())
+    }
+
+    pub fn i8(&mut self, value: i8) {
+        self.buffer.put_i8(value);
+    }
+
+    pub fn i16(&mut self, value: i16) {
+        self.buffer.put_i16(value);
+    }
+
+    pub fn u16(&mut self, value: u16) {
+        self.buffer.put_u16(value);
+    }
+
+    pub fn i32(&mut self, value: i32) {
+        self.buffer.put_i32(value);
+    }
+
+    pub fn u32(&mut self, value: u32) {
+        self.buffer.put_u32(value);
+    }
+
+    pub fn i64(&mut self, value: i64) {
+        self.buffer.put_i64(value);
+    }
+
+    pub fn f64(&mut self, value: f64) {
+        self.buffer.put_f64(value);
+    }
+
+    pub fn bool(&mut self, value: bool) {
+        self.buffer.put_i8(i8::from(value));
+    }
+
+    pub fn uuid(&mut self, value: Uuid) {
+        self.buffer.put_slice(&value.0);
+    }
+
+    pub fn unsigned_varint(&mut self, value: u32) {
+        put_unsigned(&mut self.buffer, value.into());
+    }
+
+    pub fn varint(&mut self, value: i32) {
+        self.unsigned_varint(zigzag_i32(value));
+    }
+
+    pub fn varlong(&mut self, value: i64) {
+        put_unsigned(&mut self.buffer, zigzag_i64(value));
+    }
+
+    /// Bytes without a length before them.
+    pub fn raw(&mut self, bytes: &Bytes) {
+        if bytes.len() < SPLICE_BYTES_MIN {
+            self.buffer.put_slice(bytes);
+        } else {
+            self.splices.push((self.buffer.len(), bytes.clone()));
+            self.spliced_bytes = self.spliced_bytes.strict_add(bytes.len());
+        }
+    }
+
+    pub fn string(&mut self, value: &str, flexible: bool) -> Result<(), EncodeError> {
+        let length = value.len();
+        let too_long = EncodeError::StringTooLong { length, limit: STRING_BYTES_MAX };
+        let short = i16::try_from(length).map_err(|_| too_long)?;
+        if flexible {
+            self.compact_length(length)?;
+        } else {
+            self.i16(short);
+        }
+        self.buffer.put_slice(value.as_bytes());
+        Ok(())
+    }
+
+    pub fn nullable_string(
+        &mut self,
+        value: Option<&str>,
+        flexible: bool,
+    ) -> Result<(), EncodeError> {
+        match value {
+            Some(value) => return self.string(value, flexible),
+            None if flexible => self.unsigned_varint(0),
+            None => self.i16(-1),
+        }
+        Ok(())
+    }
+
+    pub fn bytes(&mut self, value: &Bytes, flexible: bool) -> Result<(), EncodeError> {
+        self.length(value.len(), flexible)?;
+        self.raw(value);
+        Ok(())
+    }
+
+    pub fn nullable_bytes(
+        &mut self,
+        value: Option<&Bytes>,
+        flexible: bool,
+    ) -> Result<(), EncodeError> {
+        let Some(value) = value else {
+            self.null(flexible);
+            return Ok(());
+        };
+        self.bytes(value, flexible)
+    }
+
+    pub fn array<T: Primitive>(&mut self, value: &[T], flexible: bool) -> Result<(), EncodeError> {
+        self.length(value.len(), flexible)?;
+        value.iter().try_for_each(|element| element.write(self, flexible))
+    }
+
+    pub fn nullable_array<T: Primitive>(
+        &mut self,
+        value: Option<&[T]>,
+        flexible: bool,
+    ) -> Result<(), EncodeError> {
+        let Some(value) = value else {
+            self.null(flexible);
+            return Ok(());
+        };
+        self.array(value, flexible)
+    }
+
+    pub fn structs<T: Message>(
+        &mut self,
+        value: &[T],
+        version: i16,
+        flexible: bool,
+    ) -> Result<(), EncodeError> {
+        self.length(value.len(), flexible)?;
+        value.iter().try_for_each(|element| element.encode(self, version))
+    }
+
+    pub fn nullable_structs<T: Message>(
+        &mut self,
+        value: Option<&[T]>,
+        version: i16,
+        flexible: bool,
+    ) -> Result<(), EncodeError> {
+        let Some(value) = value else {
+            self.null(flexible);
+            return Ok(());
+        };
+        self.structs(value, version, flexible)
+    }
+
+    pub fn nullable_struct<T: Message>(
+        &mut self,
+        value: Option<&T>,
+        version: i16,
+    ) -> Result<(), EncodeError> {
+        let Some(value) = value else {
+            self.i8(-1);
+            return Ok(());
+        };
+        self.i8(1);
+        value.encode(self, version)
+    }
+
+    /// The tagged fields of a struct that knows none.
+    pub fn unknown_tags(&mut self, unknown: &UnknownTags) -> Result<(), EncodeError> {
+        if unknown.0.is_empty() {
+            self.unsigned_varint(0);
+            return Ok(());
+        }
+        TagWriter::new(unknown).finish(self)
+    }
+
+    pub(crate) fn count_of_tags(&mut self, count: usize) -> Result<(), EncodeError> {
+        self.unsigned_varint(length_i32(count)?.cast_unsigned());
+        Ok(())
+    }
+
+    pub(crate) fn length_of_tag(&mut self, length: usize) -> Result<(), EncodeError> {
+        self.unsigned_varint(length_i32(length)?.cast_unsigned());
+        Ok(())
+    }
+
+    fn null(&mut self, flexible: bool) {
+        if flexible {
+            self.unsigned_varint(0);
+        } else {
+            self.i32(-1);
+        }
+    }
+
+    fn length(&mut self, length: usize, flexible: bool) -> Result<(), EncodeError> {
+        if flexible {
+            return self.compact_length(length);
+        }
+        self.i32(length_i32(length)?);
+        Ok(())
+    }
+
+    fn compact_length(&mut self, length: usize) -> Result<(), EncodeError> {
+        self.unsigned_varint(length_i32(length)?.cast_unsigned().strict_add(1));
+        Ok(())
+    }
+}
+
+fn length_i32(length: usize) -> Result<i32, EncodeError> {
+    i32::try_from(length).map_err(|_| EncodeError::TooLong { length, limit: LENGTH_MAX })
+}
