@@ -1,6 +1,7 @@
 //! The storage engine: logs, cores, metadata and coordinators. It never opens a socket.
 
 pub mod config;
+pub mod group;
 pub mod io;
 pub mod record;
 pub mod records;

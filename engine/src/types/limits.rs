@@ -18,5 +18,9 @@ pub const REJECTED_RECORDS_MAX: usize = 1000;
 /// Direct I/O moves whole blocks of this size, at positions that are multiples of it.
 pub const BLOCK_BYTES: usize = 4096;
 
+/// The most tombstones of group offsets in one append, so that deleting a group of any size never
+/// makes a batch that the log refuses or that holds everybody else up.
+pub const GROUP_TOMBSTONES_PER_APPEND_MAX: usize = 1000;
+
 const _: () = assert!(BATCH_BYTES_MAX <= FRAME_BYTES_MAX);
 const _: () = assert!(BATCH_BYTES_MAX <= DECOMPRESSED_BYTES_MAX);

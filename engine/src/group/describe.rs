@@ -1,0 +1,49 @@
+//! DescribeGroups and ListGroups: what tools show of a group.
+
+use bytes::Bytes;
+
+use crate::group::group::Group;
+use crate::group::{Described, DescribedMember, GroupState, ListGroups, Listed};
+
+/// Kafka's name for groups of this protocol.
+pub(crate) const GROUP_TYPE: &str = "classic";
+
+impl Group {
+    pub(crate) fn describe(&self) -> Described {
+        // Between generations the subscriptions and assignments are about to change.
+        let is_stable = self.state == GroupState::Stable;
+        let when_stable = |bytes: Bytes| if is_stable { bytes } else { Bytes::new() };
+        let members = self.members.iter().map(|member| DescribedMember {
+            member: member.id.clone(),
+            instance: member.instance.clone(),
+            client_id: member.client_id.clone(),
+            client_host: member.client_host.clone(),
+            metadata: when_stable(self.metadata_of(member)),
+            assignment: when_stable(member.assignment.clone()),
+        });
+        let protocol = self.protocol.clone().filter(|_| is_stable);
+        Described {
+            group: self.id.clone(),
+            state: self.state,
+            protocol_type: self.protocol_type.clone().unwrap_or_default(),
+            protocol: protocol.unwrap_or_default(),
+            members: members.collect(),
+        }
+    }
+
+    pub(crate) fn listed(&self) -> Listed {
+        Listed {
+            group: self.id.clone(),
+            protocol_type: self.protocol_type.clone().unwrap_or_default(),
+            state: self.state,
+        }
+    }
+
+    pub(crate) fn passes(&self, filter: &ListGroups) -> bool {
+        let state = self.state.name();
+        let is_in = |names: &[String], name: &str| {
+            names.is_empty() || names.iter().any(|it| it.trim().eq_ignore_ascii_case(name))
+        };
+        is_in(&filter.states, state) && is_in(&filter.types, GROUP_TYPE)
+    }
+}

@@ -1,0 +1,94 @@
+//! What a group operation may answer instead of success: one variant per error code of Kafka's.
+
+use thiserror::Error;
+
+/// A refusal, as the client will see it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum GroupError {
+    #[error("the coordinator could not store the change")]
+    UnknownServerError,
+    #[error("the offset's metadata is longer than allowed")]
+    OffsetMetadataTooLarge,
+    #[error("the coordinator is loading its groups")]
+    CoordinatorLoadInProgress,
+    #[error("the coordinator is not available")]
+    CoordinatorNotAvailable,
+    #[error("this is not the group's coordinator")]
+    NotCoordinator,
+    #[error("the generation is not the group's current one")]
+    IllegalGeneration,
+    #[error("the member's protocols do not fit the group's")]
+    InconsistentGroupProtocol,
+    #[error("the group id is not valid")]
+    InvalidGroupId,
+    #[error("the group does not know the member")]
+    UnknownMemberId,
+    #[error("the session timeout is outside the allowed range")]
+    InvalidSessionTimeout,
+    #[error("the group is rebalancing")]
+    RebalanceInProgress,
+    #[error("the group has members")]
+    NonEmptyGroup,
+    #[error("there is no such group")]
+    GroupIdNotFound,
+    #[error("the member must join again with the id it was given")]
+    MemberIdRequired,
+    #[error("the group has no place for another member")]
+    GroupMaxSizeReached,
+    #[error("another member took over the instance id")]
+    FencedInstanceId,
+    #[error("the group is subscribed to the topic")]
+    GroupSubscribedToTopic,
+    #[error("a transaction has yet to decide over the offset")]
+    UnstableOffsetCommit,
+}
+
+impl GroupError {
+    /// Kafka's error code.
+    pub const fn code(self) -> i16 {
+        match self {
+            Self::UnknownServerError => -1,
+            Self::OffsetMetadataTooLarge => 12,
+            Self::CoordinatorLoadInProgress => 14,
+            Self::CoordinatorNotAvailable => 15,
+            Self::NotCoordinator => 16,
+            Self::IllegalGeneration => 22,
+            Self::InconsistentGroupProtocol => 23,
+            Self::InvalidGroupId => 24,
+            Self::UnknownMemberId => 25,
+            Self::InvalidSessionTimeout => 26,
+            Self::RebalanceInProgress => 27,
+            Self::NonEmptyGroup => 68,
+            Self::GroupIdNotFound => 69,
+            Self::MemberIdRequired => 79,
+            Self::GroupMaxSizeReached => 81,
+            Self::FencedInstanceId => 82,
+            Self::GroupSubscribedToTopic => 86,
+            Self::UnstableOffsetCommit => 88,
+        }
+    }
+}
+
+/// Why the log did not take an append.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum AppendFailure {
+    #[error("the records do not fit one batch")]
+    TooLarge,
+    #[error("too few replicas took the records in time")]
+    Unavailable,
+    #[error("this node does not lead the partition any more")]
+    NotLeader,
+    #[error("the disk failed")]
+    Storage,
+}
+
+impl AppendFailure {
+    /// What a client is told: try here again, find the new coordinator, or give up.
+    pub(crate) const fn answer(self) -> GroupError {
+        match self {
+            Self::TooLarge => GroupError::UnknownServerError,
+            Self::Unavailable => GroupError::CoordinatorNotAvailable,
+            Self::NotLeader | Self::Storage => GroupError::NotCoordinator,
+        }
+    }
+}

@@ -1,0 +1,49 @@
+//! The coordinator of classic consumer groups (JoinGroup and its kin) and of committed offsets, as
+//! a pure state machine: no clock, no disk, no wire. `docs/groups.md` tells the whole story.
+
+mod appends;
+mod coordinator;
+mod deletion;
+mod describe;
+mod error;
+mod format;
+#[expect(clippy::module_inception, reason = "the folder is the coordinator, the file one group")]
+mod group;
+mod heartbeat;
+mod join;
+mod leave;
+mod load;
+mod member;
+mod members;
+mod names;
+mod offset_table;
+mod offsets;
+mod options;
+mod partition;
+mod protocols;
+mod rebalance;
+mod record;
+mod reply;
+mod request;
+mod static_join;
+mod step;
+mod sync;
+mod timers;
+
+pub use coordinator::Coordinator;
+pub use error::{AppendFailure, GroupError};
+pub use format::DecodeRecordError;
+pub use group::GroupState;
+pub use names::{Generation, GroupId, InstanceId, MemberId};
+pub use offset_table::Committed;
+pub use options::GroupOptions;
+pub use partition::partition_for;
+pub use reply::{
+    CommittedTopic, DeletedTopic, Described, DescribedMember, FetchedTopic, JoinRefused, Joined,
+    JoinedMember, Left, Listed, Output, RecordBytes, Reply, Synced,
+};
+pub use request::{
+    CommitPartition, CommitTopic, DeleteGroup, DescribeGroup, FetchTopic, Heartbeat, Input,
+    JoinGroup, LeaveGroup, Leaving, ListGroups, Now, OffsetCommit, OffsetDelete, OffsetFetch,
+    Protocol, Request, RequestId, SyncGroup, Ticket,
+};

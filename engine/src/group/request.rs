@@ -1,0 +1,198 @@
+//! What goes into the coordinator. Wire types stay outside: the server turns a frame into one of
+//! these, with every sentinel (-1, empty member id) already turned into `None`.
+
+use bytes::Bytes;
+use codec::Uuid;
+
+use crate::group::{AppendFailure, Generation, GroupId, InstanceId, MemberId};
+use crate::types::{LeaderEpoch, Millis, PartitionIndex, Timestamp, TopicId, TopicName};
+
+/// The time of a step. Sessions and rebalances run on the monotonic clock, so that setting the
+/// wall clock neither expires nor immortalises a member; commits are stamped with the wall clock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Now {
+    /// Since any fixed point; never goes back.
+    pub monotonic: Millis,
+    /// Since 1970.
+    pub wall: Timestamp,
+}
+
+/// Names a request for as long as its reply is owed; the coordinator never looks into it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct RequestId(pub u64);
+
+/// Names an append; later appends have greater tickets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Ticket(pub u64);
+
+/// One thing that happened.
+#[derive(Clone, Debug)]
+pub enum Input {
+    /// A client asks; exactly one `Output::Reply` with the same id follows, now or later.
+    Request { id: RequestId, request: Request },
+    /// `next_deadline()` has come. Ticking early or often does no harm.
+    Tick,
+    /// The records of this append, and of all before it that did not fail, are committed.
+    Appended { ticket: Ticket },
+    /// The records of this append will never be in the log.
+    AppendFailed { ticket: Ticket, failure: AppendFailure },
+    /// The topic is gone: offsets committed for it have no meaning any more.
+    TopicDeleted { name: TopicName, id: TopicId },
+}
+
+#[derive(Clone, Debug)]
+pub enum Request {
+    JoinGroup(JoinGroup),
+    SyncGroup(SyncGroup),
+    Heartbeat(Heartbeat),
+    LeaveGroup(LeaveGroup),
+    OffsetCommit(OffsetCommit),
+    OffsetFetch(OffsetFetch),
+    OffsetDelete(OffsetDelete),
+    DescribeGroup(DescribeGroup),
+    DeleteGroup(DeleteGroup),
+    ListGroups(ListGroups),
+}
+
+/// One assignment strategy that a member supports, with what it tells the leader under it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Protocol {
+    pub name: String,
+    pub metadata: Bytes,
+}
+
+#[derive(Clone, Debug)]
+pub struct JoinGroup {
+    pub group: GroupId,
+    /// `None` for a client that has no member id yet.
+    pub member: Option<MemberId>,
+    pub instance: Option<InstanceId>,
+    pub client_id: String,
+    /// As Kafka writes it: `/127.0.0.1`.
+    pub client_host: String,
+    /// Zero if the wire's number was negative.
+    pub session_timeout: Millis,
+    /// The session timeout for version 0, which has no field of its own.
+    pub rebalance_timeout: Millis,
+    pub protocol_type: String,
+    /// In the member's order of preference.
+    pub protocols: Vec<Protocol>,
+    /// KIP-800; only for the log.
+    pub reason: Option<String>,
+    /// Random bits: the coordinator has no source of its own.
+    pub unique: Uuid,
+    /// Version 4 and later (KIP-394): a new member is first told its id and joins again with it.
+    pub member_id_required: bool,
+    /// Version 9 and later (KIP-814): a leader can be told to keep the assignment.
+    pub skip_assignment_supported: bool,
+}
+
+#[derive(Clone, Debug)]
+pub struct SyncGroup {
+    pub group: GroupId,
+    pub generation: Option<Generation>,
+    pub member: Option<MemberId>,
+    pub instance: Option<InstanceId>,
+    /// Version 5 and later; checked if given.
+    pub protocol_type: Option<String>,
+    pub protocol: Option<String>,
+    /// The leader's decision; empty from everybody else.
+    pub assignments: Vec<(MemberId, Bytes)>,
+}
+
+#[derive(Clone, Debug)]
+pub struct Heartbeat {
+    pub group: GroupId,
+    pub generation: Option<Generation>,
+    pub member: Option<MemberId>,
+    pub instance: Option<InstanceId>,
+}
+
+#[derive(Clone, Debug)]
+pub struct LeaveGroup {
+    pub group: GroupId,
+    /// One for versions 0 to 2.
+    pub members: Vec<Leaving>,
+}
+
+/// A member to remove: by its id, by its instance id alone (an administrator's way), or by both.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Leaving {
+    pub member: Option<MemberId>,
+    pub instance: Option<InstanceId>,
+    /// KIP-800; only for the log.
+    pub reason: Option<String>,
+}
+
+#[derive(Clone, Debug)]
+pub struct OffsetCommit {
+    pub group: GroupId,
+    /// `None`, with no member and no instance: a consumer that only keeps its offsets here.
+    pub generation: Option<Generation>,
+    pub member: Option<MemberId>,
+    pub instance: Option<InstanceId>,
+    /// Versions 2 to 4: how long to keep these offsets, instead of the broker's setting.
+    pub retention: Option<Millis>,
+    /// Version 9 and later: a missing group is `GroupIdNotFound`, before it `IllegalGeneration`.
+    pub group_id_not_found_supported: bool,
+    /// Only topics that exist and that the client may read.
+    pub topics: Vec<CommitTopic>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CommitTopic {
+    pub name: TopicName,
+    pub id: Option<TopicId>,
+    pub partitions: Vec<CommitPartition>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CommitPartition {
+    pub index: PartitionIndex,
+    /// Whatever the client wrote: it is kept and given back unseen.
+    pub offset: i64,
+    pub leader_epoch: Option<LeaderEpoch>,
+    pub metadata: Option<String>,
+}
+
+/// For one group; a batch of groups is one request each.
+#[derive(Clone, Debug)]
+pub struct OffsetFetch {
+    pub group: GroupId,
+    /// `None`: every topic that has an offset.
+    pub topics: Option<Vec<FetchTopic>>,
+    /// Wait for commits under way instead of answering with what they will replace.
+    pub require_stable: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FetchTopic {
+    pub name: String,
+    /// Version 10: an offset that was committed for another topic of this name is not given out.
+    pub id: Option<TopicId>,
+    pub partitions: Vec<PartitionIndex>,
+}
+
+#[derive(Clone, Debug)]
+pub struct OffsetDelete {
+    pub group: GroupId,
+    pub topics: Vec<(String, Vec<PartitionIndex>)>,
+}
+
+#[derive(Clone, Debug)]
+pub struct DescribeGroup {
+    pub group: GroupId,
+}
+
+#[derive(Clone, Debug)]
+pub struct DeleteGroup {
+    pub group: GroupId,
+}
+
+/// Filters are matched without regard to case; an empty filter lets everything pass, a name that
+/// is no state or type matches nothing.
+#[derive(Clone, Debug, Default)]
+pub struct ListGroups {
+    pub states: Vec<String>,
+    pub types: Vec<String>,
+}
