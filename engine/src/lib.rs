@@ -3,6 +3,7 @@
 pub mod config;
 pub mod group;
 pub mod io;
+pub mod log;
 pub mod record;
 pub mod records;
 pub mod types;

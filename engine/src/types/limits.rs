@@ -15,6 +15,9 @@ pub const DECOMPRESSED_BYTES_MAX: usize = 256 * 1024 * 1024;
 /// A refused batch names at most this many of its records in the response.
 pub const REJECTED_RECORDS_MAX: usize = 1000;
 
+/// The clean-shutdown marker is a line of text; more than this is none of ours or Kafka's.
+pub const CLEAN_SHUTDOWN_BYTES_MAX: usize = 4096;
+
 /// Direct I/O moves whole blocks of this size, at positions that are multiples of it.
 pub const BLOCK_BYTES: usize = 4096;
 

@@ -1,0 +1,4 @@
+//! One partition's log on one disk.
+
+pub mod format;
+pub mod producers;
