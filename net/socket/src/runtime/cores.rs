@@ -1,11 +1,11 @@
-//! Starts executors. A busy executor looks at its sockets and timers only when its preempt timer
-//! fires, by default every 100 ms, which would be the delay of every cross-core call: here 1 ms.
+//! Starts executors. Their preempt timer is slow, because a fast one makes the runtime sleep
+//! while tasks are ready; `turn` and `heartbeat` do its work.
 
 use std::{num::NonZeroUsize, time::Duration};
 
 use glommio::{ExecutorJoinHandle, GlommioError, LocalExecutorBuilder, Placement};
 
-const PREEMPT_TIMER: Duration = Duration::from_millis(1);
+const PREEMPT_TIMER: Duration = Duration::from_millis(100);
 /// Memory for file input and output, which these executors hardly do: the least the runtime takes.
 const IO_MEMORY_BYTES: usize = 64 << 10;
 const RING_DEPTH: usize = 1024;
@@ -35,7 +35,10 @@ fn builder() -> LocalExecutorBuilder {
 
 /// Runs a future to its end on an executor in the calling thread.
 pub fn block_on<T>(future: impl Future<Output = T>) -> Result<T, StartError> {
-    Ok(builder().make().map_err(StartError)?.run(future))
+    Ok(builder().make().map_err(StartError)?.run(async {
+        super::heartbeat::start();
+        future.await
+    }))
 }
 
 /// The executors that [`spawn_cores`] has started, one thread each.
@@ -67,7 +70,11 @@ where
     let mut handles = Vec::with_capacity(count.get());
     for core in 0..count.get() {
         let work = work.clone();
-        let handle = builder().name(name).spawn(move || work(core)).map_err(StartError)?;
+        let started = builder().name(name).spawn(move || {
+            super::heartbeat::start();
+            work(core)
+        });
+        let handle = started.map_err(StartError)?;
         handles.push(handle);
     }
     Ok(Cores { handles })

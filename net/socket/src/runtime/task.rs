@@ -26,12 +26,6 @@ pub fn spawn_local<T: 'static>(future: impl Future<Output = T> + 'static) -> Tas
     Task { handle: glommio::spawn_local(future).detach() }
 }
 
-/// Lets other tasks run, and input arrive, if this one has held the core for a millisecond. Every
-/// loop that may spin without waiting calls it.
-pub async fn yield_if_needed() {
-    glommio::yield_if_needed().await;
-}
-
 /// Lets every other task that is ready run first.
 pub async fn yield_now() {
     glommio::executor().yield_now().await;
