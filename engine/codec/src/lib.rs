@@ -2,6 +2,7 @@
 //!
 //! Both the wire and the engine's own records are Kafka messages; this crate is what they share.
 
+mod catalog;
 mod errors;
 mod message;
 mod primitive;
@@ -11,8 +12,9 @@ mod uuid;
 mod varint;
 mod writer;
 
+pub use catalog::{CatalogEntry, decode_any};
 pub use errors::{DecodeError, EncodeError, RecodeError};
-pub use message::{CatalogEntry, Message, Schema, must_be_default, required};
+pub use message::{Message, Schema, must_be_default, required};
 pub use primitive::Primitive;
 pub use reader::Reader;
 pub use tags::{TagWriter, UnknownTags};

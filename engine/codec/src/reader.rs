@@ -179,6 +179,14 @@ impl Reader {
         if self.i8()? < 0 { Ok(None) } else { T::decode(self, version).map(Some) }
     }
 
+    /// The same as a tagged field: there the mark is an unsigned integer, and zero for null.
+    pub fn nullable_tagged_struct<T: Message>(
+        &mut self,
+        version: i16,
+    ) -> Result<Option<T>, DecodeError> {
+        if self.unsigned_varint()? == 0 { Ok(None) } else { T::decode(self, version).map(Some) }
+    }
+
     /// The tagged fields that end a struct. `known` reads the field of a tag it knows and says
     /// whether it knew it; the others are kept as they are.
     pub fn tags(

@@ -240,6 +240,7 @@ impl Writer {
         self.structs(value, version, flexible)
     }
 
+    /// A struct behind a byte which is negative for null.
     pub fn nullable_struct<T: Message>(
         &mut self,
         value: Option<&T>,
@@ -251,6 +252,16 @@ impl Writer {
         };
         self.i8(1);
         value.encode(self, version)
+    }
+
+    /// The same as a tagged field.
+    pub fn nullable_tagged_struct<T: Message>(
+        &mut self,
+        value: Option<&T>,
+        version: i16,
+    ) -> Result<(), EncodeError> {
+        self.unsigned_varint(u32::from(value.is_some()));
+        value.map_or(Ok(()), |value| value.encode(self, version))
     }
 
     /// The tagged fields of a struct that knows none.

@@ -5,6 +5,7 @@ pub mod files;
 pub mod json;
 pub mod kafka;
 pub mod model;
+pub mod proof;
 pub mod protocol_page;
 pub mod rust;
 pub mod sample;

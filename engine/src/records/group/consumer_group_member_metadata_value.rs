@@ -56,7 +56,7 @@ impl Message for ConsumerGroupMemberMetadataValue {
         };
         value.unknown_tagged_fields = reader.tags(&mut |tag, reader| {
             match tag {
-                0 => value.classic_member_metadata = reader.nullable_struct(version)?,
+                0 => value.classic_member_metadata = reader.nullable_tagged_struct(version)?,
                 _ => return Ok(false),
             }
             Ok(true)
@@ -80,7 +80,7 @@ impl Message for ConsumerGroupMemberMetadataValue {
         let mut tags = TagWriter::new(&self.unknown_tagged_fields);
         if !(self.classic_member_metadata == Some(ClassicMemberMetadata::default())) {
             tags.field(0, &mut |writer| {
-                writer.nullable_struct(self.classic_member_metadata.as_ref(), version)?;
+                writer.nullable_tagged_struct(self.classic_member_metadata.as_ref(), version)?;
                 Ok(())
             })?;
         }

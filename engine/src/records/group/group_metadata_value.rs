@@ -3,7 +3,9 @@
 use std::ops::RangeInclusive;
 
 use bytes::Bytes;
-use codec::{DecodeError, EncodeError, Message, Reader, Schema, UnknownTags, Writer};
+use codec::{
+    DecodeError, EncodeError, Message, Reader, Schema, UnknownTags, Writer, must_be_default,
+};
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct GroupMetadataValue {
@@ -67,6 +69,12 @@ impl Message for GroupMetadataValue {
         writer.structs(&self.members, version, flexible)?;
         if flexible {
             writer.unknown_tags(&self.unknown_tagged_fields)?;
+        } else {
+            must_be_default(
+                self.unknown_tagged_fields.0.is_empty(),
+                "GroupMetadataValue.unknown_tagged_fields",
+                version,
+            )?;
         }
         Ok(())
     }
@@ -143,6 +151,12 @@ impl Message for MemberMetadata {
         writer.bytes(&self.assignment, flexible)?;
         if flexible {
             writer.unknown_tags(&self.unknown_tagged_fields)?;
+        } else {
+            must_be_default(
+                self.unknown_tagged_fields.0.is_empty(),
+                "MemberMetadata.unknown_tagged_fields",
+                version,
+            )?;
         }
         Ok(())
     }

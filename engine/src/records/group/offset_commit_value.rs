@@ -4,6 +4,7 @@ use std::ops::RangeInclusive;
 
 use codec::{
     DecodeError, EncodeError, Message, Reader, Schema, TagWriter, UnknownTags, Uuid, Writer,
+    must_be_default,
 };
 
 #[derive(Clone, Debug, PartialEq)]
@@ -83,6 +84,12 @@ impl Message for OffsetCommitValue {
                 })?;
             }
             tags.finish(writer)?;
+        } else {
+            must_be_default(
+                self.unknown_tagged_fields.0.is_empty(),
+                "OffsetCommitValue.unknown_tagged_fields",
+                version,
+            )?;
         }
         Ok(())
     }

@@ -145,6 +145,12 @@ impl Message for TransactionLogValue {
                 })?;
             }
             tags.finish(writer)?;
+        } else {
+            must_be_default(
+                self.unknown_tagged_fields.0.is_empty(),
+                "TransactionLogValue.unknown_tagged_fields",
+                version,
+            )?;
         }
         Ok(())
     }
@@ -183,6 +189,12 @@ impl Message for PartitionsSchema {
         writer.array(&self.partition_ids, flexible)?;
         if flexible {
             writer.unknown_tags(&self.unknown_tagged_fields)?;
+        } else {
+            must_be_default(
+                self.unknown_tagged_fields.0.is_empty(),
+                "PartitionsSchema.unknown_tagged_fields",
+                version,
+            )?;
         }
         Ok(())
     }

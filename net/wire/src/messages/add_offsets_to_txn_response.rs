@@ -2,7 +2,9 @@
 
 use std::ops::RangeInclusive;
 
-use codec::{DecodeError, EncodeError, Message, Reader, Schema, UnknownTags, Writer};
+use codec::{
+    DecodeError, EncodeError, Message, Reader, Schema, UnknownTags, Writer, must_be_default,
+};
 
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct AddOffsetsToTxnResponse {
@@ -38,6 +40,12 @@ impl Message for AddOffsetsToTxnResponse {
         writer.i16(self.error_code);
         if flexible {
             writer.unknown_tags(&self.unknown_tagged_fields)?;
+        } else {
+            must_be_default(
+                self.unknown_tagged_fields.0.is_empty(),
+                "AddOffsetsToTxnResponse.unknown_tagged_fields",
+                version,
+            )?;
         }
         Ok(())
     }

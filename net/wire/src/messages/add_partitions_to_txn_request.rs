@@ -99,6 +99,12 @@ impl Message for AddPartitionsToTxnRequest {
         }
         if flexible {
             writer.unknown_tags(&self.unknown_tagged_fields)?;
+        } else {
+            must_be_default(
+                self.unknown_tagged_fields.0.is_empty(),
+                "AddPartitionsToTxnRequest.unknown_tagged_fields",
+                version,
+            )?;
         }
         Ok(())
     }
@@ -176,6 +182,12 @@ impl Message for AddPartitionsToTxnTopic {
         writer.array(&self.partitions, flexible)?;
         if flexible {
             writer.unknown_tags(&self.unknown_tagged_fields)?;
+        } else {
+            must_be_default(
+                self.unknown_tagged_fields.0.is_empty(),
+                "AddPartitionsToTxnTopic.unknown_tagged_fields",
+                version,
+            )?;
         }
         Ok(())
     }

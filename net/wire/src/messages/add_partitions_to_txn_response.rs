@@ -72,6 +72,12 @@ impl Message for AddPartitionsToTxnResponse {
         }
         if flexible {
             writer.unknown_tags(&self.unknown_tagged_fields)?;
+        } else {
+            must_be_default(
+                self.unknown_tagged_fields.0.is_empty(),
+                "AddPartitionsToTxnResponse.unknown_tagged_fields",
+                version,
+            )?;
         }
         Ok(())
     }
@@ -135,6 +141,12 @@ impl Message for AddPartitionsToTxnTopicResult {
         writer.structs(&self.results_by_partition, version, flexible)?;
         if flexible {
             writer.unknown_tags(&self.unknown_tagged_fields)?;
+        } else {
+            must_be_default(
+                self.unknown_tagged_fields.0.is_empty(),
+                "AddPartitionsToTxnTopicResult.unknown_tagged_fields",
+                version,
+            )?;
         }
         Ok(())
     }
@@ -168,6 +180,12 @@ impl Message for AddPartitionsToTxnPartitionResult {
         writer.i16(self.partition_error_code);
         if flexible {
             writer.unknown_tags(&self.unknown_tagged_fields)?;
+        } else {
+            must_be_default(
+                self.unknown_tagged_fields.0.is_empty(),
+                "AddPartitionsToTxnPartitionResult.unknown_tagged_fields",
+                version,
+            )?;
         }
         Ok(())
     }

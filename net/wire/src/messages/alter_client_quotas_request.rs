@@ -2,7 +2,9 @@
 
 use std::ops::RangeInclusive;
 
-use codec::{DecodeError, EncodeError, Message, Reader, Schema, UnknownTags, Writer};
+use codec::{
+    DecodeError, EncodeError, Message, Reader, Schema, UnknownTags, Writer, must_be_default,
+};
 
 use crate::{ApiKey, Request};
 
@@ -40,6 +42,12 @@ impl Message for AlterClientQuotasRequest {
         writer.bool(self.validate_only);
         if flexible {
             writer.unknown_tags(&self.unknown_tagged_fields)?;
+        } else {
+            must_be_default(
+                self.unknown_tagged_fields.0.is_empty(),
+                "AlterClientQuotasRequest.unknown_tagged_fields",
+                version,
+            )?;
         }
         Ok(())
     }
@@ -83,6 +91,12 @@ impl Message for EntryData {
         writer.structs(&self.ops, version, flexible)?;
         if flexible {
             writer.unknown_tags(&self.unknown_tagged_fields)?;
+        } else {
+            must_be_default(
+                self.unknown_tagged_fields.0.is_empty(),
+                "EntryData.unknown_tagged_fields",
+                version,
+            )?;
         }
         Ok(())
     }
@@ -126,6 +140,12 @@ impl Message for EntityData {
         writer.nullable_string(self.entity_name.as_deref(), flexible)?;
         if flexible {
             writer.unknown_tags(&self.unknown_tagged_fields)?;
+        } else {
+            must_be_default(
+                self.unknown_tagged_fields.0.is_empty(),
+                "EntityData.unknown_tagged_fields",
+                version,
+            )?;
         }
         Ok(())
     }
@@ -162,6 +182,12 @@ impl Message for OpData {
         writer.bool(self.remove);
         if flexible {
             writer.unknown_tags(&self.unknown_tagged_fields)?;
+        } else {
+            must_be_default(
+                self.unknown_tagged_fields.0.is_empty(),
+                "OpData.unknown_tagged_fields",
+                version,
+            )?;
         }
         Ok(())
     }

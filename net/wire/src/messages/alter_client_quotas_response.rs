@@ -2,7 +2,9 @@
 
 use std::ops::RangeInclusive;
 
-use codec::{DecodeError, EncodeError, Message, Reader, Schema, UnknownTags, Writer};
+use codec::{
+    DecodeError, EncodeError, Message, Reader, Schema, UnknownTags, Writer, must_be_default,
+};
 
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct AlterClientQuotasResponse {
@@ -38,6 +40,12 @@ impl Message for AlterClientQuotasResponse {
         writer.structs(&self.entries, version, flexible)?;
         if flexible {
             writer.unknown_tags(&self.unknown_tagged_fields)?;
+        } else {
+            must_be_default(
+                self.unknown_tagged_fields.0.is_empty(),
+                "AlterClientQuotasResponse.unknown_tagged_fields",
+                version,
+            )?;
         }
         Ok(())
     }
@@ -90,6 +98,12 @@ impl Message for EntryData {
         writer.structs(&self.entity, version, flexible)?;
         if flexible {
             writer.unknown_tags(&self.unknown_tagged_fields)?;
+        } else {
+            must_be_default(
+                self.unknown_tagged_fields.0.is_empty(),
+                "EntryData.unknown_tagged_fields",
+                version,
+            )?;
         }
         Ok(())
     }
@@ -133,6 +147,12 @@ impl Message for EntityData {
         writer.nullable_string(self.entity_name.as_deref(), flexible)?;
         if flexible {
             writer.unknown_tags(&self.unknown_tagged_fields)?;
+        } else {
+            must_be_default(
+                self.unknown_tagged_fields.0.is_empty(),
+                "EntityData.unknown_tagged_fields",
+                version,
+            )?;
         }
         Ok(())
     }

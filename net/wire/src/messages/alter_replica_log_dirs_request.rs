@@ -2,7 +2,9 @@
 
 use std::ops::RangeInclusive;
 
-use codec::{DecodeError, EncodeError, Message, Reader, Schema, UnknownTags, Writer};
+use codec::{
+    DecodeError, EncodeError, Message, Reader, Schema, UnknownTags, Writer, must_be_default,
+};
 
 use crate::{ApiKey, Request};
 
@@ -37,6 +39,12 @@ impl Message for AlterReplicaLogDirsRequest {
         writer.structs(&self.dirs, version, flexible)?;
         if flexible {
             writer.unknown_tags(&self.unknown_tagged_fields)?;
+        } else {
+            must_be_default(
+                self.unknown_tagged_fields.0.is_empty(),
+                "AlterReplicaLogDirsRequest.unknown_tagged_fields",
+                version,
+            )?;
         }
         Ok(())
     }
@@ -80,6 +88,12 @@ impl Message for AlterReplicaLogDir {
         writer.structs(&self.topics, version, flexible)?;
         if flexible {
             writer.unknown_tags(&self.unknown_tagged_fields)?;
+        } else {
+            must_be_default(
+                self.unknown_tagged_fields.0.is_empty(),
+                "AlterReplicaLogDir.unknown_tagged_fields",
+                version,
+            )?;
         }
         Ok(())
     }
@@ -113,6 +127,12 @@ impl Message for AlterReplicaLogDirTopic {
         writer.array(&self.partitions, flexible)?;
         if flexible {
             writer.unknown_tags(&self.unknown_tagged_fields)?;
+        } else {
+            must_be_default(
+                self.unknown_tagged_fields.0.is_empty(),
+                "AlterReplicaLogDirTopic.unknown_tagged_fields",
+                version,
+            )?;
         }
         Ok(())
     }

@@ -2,7 +2,10 @@
 
 use std::ops::RangeInclusive;
 
-use codec::{DecodeError, EncodeError, Message, Reader, Schema, TagWriter, UnknownTags, Writer};
+use codec::{
+    DecodeError, EncodeError, Message, Reader, Schema, TagWriter, UnknownTags, Writer,
+    must_be_default,
+};
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct ApiVersionsResponse {
@@ -101,6 +104,12 @@ impl Message for ApiVersionsResponse {
                 })?;
             }
             tags.finish(writer)?;
+        } else {
+            must_be_default(
+                self.unknown_tagged_fields.0.is_empty(),
+                "ApiVersionsResponse.unknown_tagged_fields",
+                version,
+            )?;
         }
         Ok(())
     }
@@ -142,6 +151,12 @@ impl Message for ApiVersion {
         writer.i16(self.max_version);
         if flexible {
             writer.unknown_tags(&self.unknown_tagged_fields)?;
+        } else {
+            must_be_default(
+                self.unknown_tagged_fields.0.is_empty(),
+                "ApiVersion.unknown_tagged_fields",
+                version,
+            )?;
         }
         Ok(())
     }

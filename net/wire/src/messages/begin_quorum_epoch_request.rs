@@ -2,7 +2,9 @@
 
 use std::ops::RangeInclusive;
 
-use codec::{DecodeError, EncodeError, Message, Reader, Schema, UnknownTags, Uuid, Writer};
+use codec::{
+    DecodeError, EncodeError, Message, Reader, Schema, UnknownTags, Uuid, Writer, must_be_default,
+};
 
 use crate::{ApiKey, Request};
 
@@ -66,6 +68,12 @@ impl Message for BeginQuorumEpochRequest {
         }
         if flexible {
             writer.unknown_tags(&self.unknown_tagged_fields)?;
+        } else {
+            must_be_default(
+                self.unknown_tagged_fields.0.is_empty(),
+                "BeginQuorumEpochRequest.unknown_tagged_fields",
+                version,
+            )?;
         }
         Ok(())
     }
@@ -109,6 +117,12 @@ impl Message for TopicData {
         writer.structs(&self.partitions, version, flexible)?;
         if flexible {
             writer.unknown_tags(&self.unknown_tagged_fields)?;
+        } else {
+            must_be_default(
+                self.unknown_tagged_fields.0.is_empty(),
+                "TopicData.unknown_tagged_fields",
+                version,
+            )?;
         }
         Ok(())
     }
@@ -150,6 +164,12 @@ impl Message for PartitionData {
         writer.i32(self.leader_epoch);
         if flexible {
             writer.unknown_tags(&self.unknown_tagged_fields)?;
+        } else {
+            must_be_default(
+                self.unknown_tagged_fields.0.is_empty(),
+                "PartitionData.unknown_tagged_fields",
+                version,
+            )?;
         }
         Ok(())
     }

@@ -63,6 +63,12 @@ impl Message for BeginQuorumEpochResponse {
                 })?;
             }
             tags.finish(writer)?;
+        } else {
+            must_be_default(
+                self.unknown_tagged_fields.0.is_empty(),
+                "BeginQuorumEpochResponse.unknown_tagged_fields",
+                version,
+            )?;
         }
         Ok(())
     }
@@ -101,6 +107,12 @@ impl Message for TopicData {
         writer.structs(&self.partitions, version, flexible)?;
         if flexible {
             writer.unknown_tags(&self.unknown_tagged_fields)?;
+        } else {
+            must_be_default(
+                self.unknown_tagged_fields.0.is_empty(),
+                "TopicData.unknown_tagged_fields",
+                version,
+            )?;
         }
         Ok(())
     }
@@ -140,6 +152,12 @@ impl Message for PartitionData {
         writer.i32(self.leader_epoch);
         if flexible {
             writer.unknown_tags(&self.unknown_tagged_fields)?;
+        } else {
+            must_be_default(
+                self.unknown_tagged_fields.0.is_empty(),
+                "PartitionData.unknown_tagged_fields",
+                version,
+            )?;
         }
         Ok(())
     }

@@ -2,7 +2,9 @@
 
 use std::ops::RangeInclusive;
 
-use codec::{DecodeError, EncodeError, Message, Reader, Schema, UnknownTags, Writer};
+use codec::{
+    DecodeError, EncodeError, Message, Reader, Schema, UnknownTags, Writer, must_be_default,
+};
 
 use crate::{ApiKey, Request};
 
@@ -37,6 +39,12 @@ impl Message for CreateAclsRequest {
         writer.structs(&self.creations, version, flexible)?;
         if flexible {
             writer.unknown_tags(&self.unknown_tagged_fields)?;
+        } else {
+            must_be_default(
+                self.unknown_tagged_fields.0.is_empty(),
+                "CreateAclsRequest.unknown_tagged_fields",
+                version,
+            )?;
         }
         Ok(())
     }
@@ -110,6 +118,12 @@ impl Message for AclCreation {
         writer.i8(self.permission_type);
         if flexible {
             writer.unknown_tags(&self.unknown_tagged_fields)?;
+        } else {
+            must_be_default(
+                self.unknown_tagged_fields.0.is_empty(),
+                "AclCreation.unknown_tagged_fields",
+                version,
+            )?;
         }
         Ok(())
     }

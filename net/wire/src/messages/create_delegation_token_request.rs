@@ -84,6 +84,12 @@ impl Message for CreateDelegationTokenRequest {
         writer.i64(self.max_lifetime_ms);
         if flexible {
             writer.unknown_tags(&self.unknown_tagged_fields)?;
+        } else {
+            must_be_default(
+                self.unknown_tagged_fields.0.is_empty(),
+                "CreateDelegationTokenRequest.unknown_tagged_fields",
+                version,
+            )?;
         }
         Ok(())
     }
@@ -127,6 +133,12 @@ impl Message for CreatableRenewers {
         writer.string(&self.principal_name, flexible)?;
         if flexible {
             writer.unknown_tags(&self.unknown_tagged_fields)?;
+        } else {
+            must_be_default(
+                self.unknown_tagged_fields.0.is_empty(),
+                "CreatableRenewers.unknown_tagged_fields",
+                version,
+            )?;
         }
         Ok(())
     }

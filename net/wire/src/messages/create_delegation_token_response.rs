@@ -92,6 +92,12 @@ impl Message for CreateDelegationTokenResponse {
         writer.i32(self.throttle_time_ms);
         if flexible {
             writer.unknown_tags(&self.unknown_tagged_fields)?;
+        } else {
+            must_be_default(
+                self.unknown_tagged_fields.0.is_empty(),
+                "CreateDelegationTokenResponse.unknown_tagged_fields",
+                version,
+            )?;
         }
         Ok(())
     }

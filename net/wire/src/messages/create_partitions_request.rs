@@ -2,7 +2,9 @@
 
 use std::ops::RangeInclusive;
 
-use codec::{DecodeError, EncodeError, Message, Reader, Schema, UnknownTags, Writer};
+use codec::{
+    DecodeError, EncodeError, Message, Reader, Schema, UnknownTags, Writer, must_be_default,
+};
 
 use crate::{ApiKey, Request};
 
@@ -43,6 +45,12 @@ impl Message for CreatePartitionsRequest {
         writer.bool(self.validate_only);
         if flexible {
             writer.unknown_tags(&self.unknown_tagged_fields)?;
+        } else {
+            must_be_default(
+                self.unknown_tagged_fields.0.is_empty(),
+                "CreatePartitionsRequest.unknown_tagged_fields",
+                version,
+            )?;
         }
         Ok(())
     }
@@ -100,6 +108,12 @@ impl Message for CreatePartitionsTopic {
         writer.nullable_structs(self.assignments.as_deref(), version, flexible)?;
         if flexible {
             writer.unknown_tags(&self.unknown_tagged_fields)?;
+        } else {
+            must_be_default(
+                self.unknown_tagged_fields.0.is_empty(),
+                "CreatePartitionsTopic.unknown_tagged_fields",
+                version,
+            )?;
         }
         Ok(())
     }
@@ -130,6 +144,12 @@ impl Message for CreatePartitionsAssignment {
         writer.array(&self.broker_ids, flexible)?;
         if flexible {
             writer.unknown_tags(&self.unknown_tagged_fields)?;
+        } else {
+            must_be_default(
+                self.unknown_tagged_fields.0.is_empty(),
+                "CreatePartitionsAssignment.unknown_tagged_fields",
+                version,
+            )?;
         }
         Ok(())
     }

@@ -2,7 +2,9 @@
 
 use std::ops::RangeInclusive;
 
-use codec::{DecodeError, EncodeError, Message, Reader, Schema, UnknownTags, Writer};
+use codec::{
+    DecodeError, EncodeError, Message, Reader, Schema, UnknownTags, Writer, must_be_default,
+};
 
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct CreatePartitionsResponse {
@@ -38,6 +40,12 @@ impl Message for CreatePartitionsResponse {
         writer.structs(&self.results, version, flexible)?;
         if flexible {
             writer.unknown_tags(&self.unknown_tagged_fields)?;
+        } else {
+            must_be_default(
+                self.unknown_tagged_fields.0.is_empty(),
+                "CreatePartitionsResponse.unknown_tagged_fields",
+                version,
+            )?;
         }
         Ok(())
     }
@@ -79,6 +87,12 @@ impl Message for CreatePartitionsTopicResult {
         writer.nullable_string(self.error_message.as_deref(), flexible)?;
         if flexible {
             writer.unknown_tags(&self.unknown_tagged_fields)?;
+        } else {
+            must_be_default(
+                self.unknown_tagged_fields.0.is_empty(),
+                "CreatePartitionsTopicResult.unknown_tagged_fields",
+                version,
+            )?;
         }
         Ok(())
     }

@@ -2,7 +2,9 @@
 
 use std::ops::RangeInclusive;
 
-use codec::{DecodeError, EncodeError, Message, Reader, Schema, UnknownTags, Writer};
+use codec::{
+    DecodeError, EncodeError, Message, Reader, Schema, UnknownTags, Writer, must_be_default,
+};
 
 use crate::{ApiKey, Request};
 
@@ -54,6 +56,12 @@ impl Message for CreateTopicsRequest {
         writer.bool(self.validate_only);
         if flexible {
             writer.unknown_tags(&self.unknown_tagged_fields)?;
+        } else {
+            must_be_default(
+                self.unknown_tagged_fields.0.is_empty(),
+                "CreateTopicsRequest.unknown_tagged_fields",
+                version,
+            )?;
         }
         Ok(())
     }
@@ -106,6 +114,12 @@ impl Message for CreatableTopic {
         writer.structs(&self.configs, version, flexible)?;
         if flexible {
             writer.unknown_tags(&self.unknown_tagged_fields)?;
+        } else {
+            must_be_default(
+                self.unknown_tagged_fields.0.is_empty(),
+                "CreatableTopic.unknown_tagged_fields",
+                version,
+            )?;
         }
         Ok(())
     }
@@ -139,6 +153,12 @@ impl Message for CreatableReplicaAssignment {
         writer.array(&self.broker_ids, flexible)?;
         if flexible {
             writer.unknown_tags(&self.unknown_tagged_fields)?;
+        } else {
+            must_be_default(
+                self.unknown_tagged_fields.0.is_empty(),
+                "CreatableReplicaAssignment.unknown_tagged_fields",
+                version,
+            )?;
         }
         Ok(())
     }
@@ -182,6 +202,12 @@ impl Message for CreatableTopicConfig {
         writer.nullable_string(self.value.as_deref(), flexible)?;
         if flexible {
             writer.unknown_tags(&self.unknown_tagged_fields)?;
+        } else {
+            must_be_default(
+                self.unknown_tagged_fields.0.is_empty(),
+                "CreatableTopicConfig.unknown_tagged_fields",
+                version,
+            )?;
         }
         Ok(())
     }

@@ -4,6 +4,7 @@ use std::ops::RangeInclusive;
 
 use codec::{
     DecodeError, EncodeError, Message, Reader, Schema, TagWriter, UnknownTags, Uuid, Writer,
+    must_be_default,
 };
 
 #[derive(Clone, Debug, PartialEq, Default)]
@@ -40,6 +41,12 @@ impl Message for CreateTopicsResponse {
         writer.structs(&self.topics, version, flexible)?;
         if flexible {
             writer.unknown_tags(&self.unknown_tagged_fields)?;
+        } else {
+            must_be_default(
+                self.unknown_tagged_fields.0.is_empty(),
+                "CreateTopicsResponse.unknown_tagged_fields",
+                version,
+            )?;
         }
         Ok(())
     }
@@ -137,6 +144,12 @@ impl Message for CreatableTopicResult {
                 })?;
             }
             tags.finish(writer)?;
+        } else {
+            must_be_default(
+                self.unknown_tagged_fields.0.is_empty(),
+                "CreatableTopicResult.unknown_tagged_fields",
+                version,
+            )?;
         }
         Ok(())
     }

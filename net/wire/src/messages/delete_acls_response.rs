@@ -2,7 +2,9 @@
 
 use std::ops::RangeInclusive;
 
-use codec::{DecodeError, EncodeError, Message, Reader, Schema, UnknownTags, Writer};
+use codec::{
+    DecodeError, EncodeError, Message, Reader, Schema, UnknownTags, Writer, must_be_default,
+};
 
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct DeleteAclsResponse {
@@ -38,6 +40,12 @@ impl Message for DeleteAclsResponse {
         writer.structs(&self.filter_results, version, flexible)?;
         if flexible {
             writer.unknown_tags(&self.unknown_tagged_fields)?;
+        } else {
+            must_be_default(
+                self.unknown_tagged_fields.0.is_empty(),
+                "DeleteAclsResponse.unknown_tagged_fields",
+                version,
+            )?;
         }
         Ok(())
     }
@@ -90,6 +98,12 @@ impl Message for DeleteAclsFilterResult {
         writer.structs(&self.matching_acls, version, flexible)?;
         if flexible {
             writer.unknown_tags(&self.unknown_tagged_fields)?;
+        } else {
+            must_be_default(
+                self.unknown_tagged_fields.0.is_empty(),
+                "DeleteAclsFilterResult.unknown_tagged_fields",
+                version,
+            )?;
         }
         Ok(())
     }
@@ -161,6 +175,12 @@ impl Message for DeleteAclsMatchingAcl {
         writer.i8(self.permission_type);
         if flexible {
             writer.unknown_tags(&self.unknown_tagged_fields)?;
+        } else {
+            must_be_default(
+                self.unknown_tagged_fields.0.is_empty(),
+                "DeleteAclsMatchingAcl.unknown_tagged_fields",
+                version,
+            )?;
         }
         Ok(())
     }

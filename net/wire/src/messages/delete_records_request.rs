@@ -2,7 +2,9 @@
 
 use std::ops::RangeInclusive;
 
-use codec::{DecodeError, EncodeError, Message, Reader, Schema, UnknownTags, Writer};
+use codec::{
+    DecodeError, EncodeError, Message, Reader, Schema, UnknownTags, Writer, must_be_default,
+};
 
 use crate::{ApiKey, Request};
 
@@ -40,6 +42,12 @@ impl Message for DeleteRecordsRequest {
         writer.i32(self.timeout_ms);
         if flexible {
             writer.unknown_tags(&self.unknown_tagged_fields)?;
+        } else {
+            must_be_default(
+                self.unknown_tagged_fields.0.is_empty(),
+                "DeleteRecordsRequest.unknown_tagged_fields",
+                version,
+            )?;
         }
         Ok(())
     }
@@ -83,6 +91,12 @@ impl Message for DeleteRecordsTopic {
         writer.structs(&self.partitions, version, flexible)?;
         if flexible {
             writer.unknown_tags(&self.unknown_tagged_fields)?;
+        } else {
+            must_be_default(
+                self.unknown_tagged_fields.0.is_empty(),
+                "DeleteRecordsTopic.unknown_tagged_fields",
+                version,
+            )?;
         }
         Ok(())
     }
@@ -116,6 +130,12 @@ impl Message for DeleteRecordsPartition {
         writer.i64(self.offset);
         if flexible {
             writer.unknown_tags(&self.unknown_tagged_fields)?;
+        } else {
+            must_be_default(
+                self.unknown_tagged_fields.0.is_empty(),
+                "DeleteRecordsPartition.unknown_tagged_fields",
+                version,
+            )?;
         }
         Ok(())
     }

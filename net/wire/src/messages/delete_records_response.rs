@@ -2,7 +2,9 @@
 
 use std::ops::RangeInclusive;
 
-use codec::{DecodeError, EncodeError, Message, Reader, Schema, UnknownTags, Writer};
+use codec::{
+    DecodeError, EncodeError, Message, Reader, Schema, UnknownTags, Writer, must_be_default,
+};
 
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct DeleteRecordsResponse {
@@ -38,6 +40,12 @@ impl Message for DeleteRecordsResponse {
         writer.structs(&self.topics, version, flexible)?;
         if flexible {
             writer.unknown_tags(&self.unknown_tagged_fields)?;
+        } else {
+            must_be_default(
+                self.unknown_tagged_fields.0.is_empty(),
+                "DeleteRecordsResponse.unknown_tagged_fields",
+                version,
+            )?;
         }
         Ok(())
     }
@@ -76,6 +84,12 @@ impl Message for DeleteRecordsTopicResult {
         writer.structs(&self.partitions, version, flexible)?;
         if flexible {
             writer.unknown_tags(&self.unknown_tagged_fields)?;
+        } else {
+            must_be_default(
+                self.unknown_tagged_fields.0.is_empty(),
+                "DeleteRecordsTopicResult.unknown_tagged_fields",
+                version,
+            )?;
         }
         Ok(())
     }
@@ -112,6 +126,12 @@ impl Message for DeleteRecordsPartitionResult {
         writer.i16(self.error_code);
         if flexible {
             writer.unknown_tags(&self.unknown_tagged_fields)?;
+        } else {
+            must_be_default(
+                self.unknown_tagged_fields.0.is_empty(),
+                "DeleteRecordsPartitionResult.unknown_tagged_fields",
+                version,
+            )?;
         }
         Ok(())
     }

@@ -51,6 +51,12 @@ impl Message for DeleteTopicsRequest {
         writer.i32(self.timeout_ms);
         if flexible {
             writer.unknown_tags(&self.unknown_tagged_fields)?;
+        } else {
+            must_be_default(
+                self.unknown_tagged_fields.0.is_empty(),
+                "DeleteTopicsRequest.unknown_tagged_fields",
+                version,
+            )?;
         }
         Ok(())
     }

@@ -3,7 +3,8 @@
 use std::ops::RangeInclusive;
 
 use codec::{
-    DecodeError, EncodeError, Message, Reader, Schema, UnknownTags, Uuid, Writer, required,
+    DecodeError, EncodeError, Message, Reader, Schema, UnknownTags, Uuid, Writer, must_be_default,
+    required,
 };
 
 #[derive(Clone, Debug, PartialEq, Default)]
@@ -40,6 +41,12 @@ impl Message for DeleteTopicsResponse {
         writer.structs(&self.responses, version, flexible)?;
         if flexible {
             writer.unknown_tags(&self.unknown_tagged_fields)?;
+        } else {
+            must_be_default(
+                self.unknown_tagged_fields.0.is_empty(),
+                "DeleteTopicsResponse.unknown_tagged_fields",
+                version,
+            )?;
         }
         Ok(())
     }
@@ -111,6 +118,12 @@ impl Message for DeletableTopicResult {
         }
         if flexible {
             writer.unknown_tags(&self.unknown_tagged_fields)?;
+        } else {
+            must_be_default(
+                self.unknown_tagged_fields.0.is_empty(),
+                "DeletableTopicResult.unknown_tagged_fields",
+                version,
+            )?;
         }
         Ok(())
     }

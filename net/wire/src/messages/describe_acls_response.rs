@@ -2,7 +2,9 @@
 
 use std::ops::RangeInclusive;
 
-use codec::{DecodeError, EncodeError, Message, Reader, Schema, UnknownTags, Writer};
+use codec::{
+    DecodeError, EncodeError, Message, Reader, Schema, UnknownTags, Writer, must_be_default,
+};
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct DescribeAclsResponse {
@@ -56,6 +58,12 @@ impl Message for DescribeAclsResponse {
         writer.structs(&self.resources, version, flexible)?;
         if flexible {
             writer.unknown_tags(&self.unknown_tagged_fields)?;
+        } else {
+            must_be_default(
+                self.unknown_tagged_fields.0.is_empty(),
+                "DescribeAclsResponse.unknown_tagged_fields",
+                version,
+            )?;
         }
         Ok(())
     }
@@ -112,6 +120,12 @@ impl Message for DescribeAclsResource {
         writer.structs(&self.acls, version, flexible)?;
         if flexible {
             writer.unknown_tags(&self.unknown_tagged_fields)?;
+        } else {
+            must_be_default(
+                self.unknown_tagged_fields.0.is_empty(),
+                "DescribeAclsResource.unknown_tagged_fields",
+                version,
+            )?;
         }
         Ok(())
     }
@@ -151,6 +165,12 @@ impl Message for AclDescription {
         writer.i8(self.permission_type);
         if flexible {
             writer.unknown_tags(&self.unknown_tagged_fields)?;
+        } else {
+            must_be_default(
+                self.unknown_tagged_fields.0.is_empty(),
+                "AclDescription.unknown_tagged_fields",
+                version,
+            )?;
         }
         Ok(())
     }

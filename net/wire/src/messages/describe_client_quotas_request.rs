@@ -2,7 +2,9 @@
 
 use std::ops::RangeInclusive;
 
-use codec::{DecodeError, EncodeError, Message, Reader, Schema, UnknownTags, Writer};
+use codec::{
+    DecodeError, EncodeError, Message, Reader, Schema, UnknownTags, Writer, must_be_default,
+};
 
 use crate::{ApiKey, Request};
 
@@ -40,6 +42,12 @@ impl Message for DescribeClientQuotasRequest {
         writer.bool(self.strict);
         if flexible {
             writer.unknown_tags(&self.unknown_tagged_fields)?;
+        } else {
+            must_be_default(
+                self.unknown_tagged_fields.0.is_empty(),
+                "DescribeClientQuotasRequest.unknown_tagged_fields",
+                version,
+            )?;
         }
         Ok(())
     }
@@ -97,6 +105,12 @@ impl Message for ComponentData {
         writer.nullable_string(self.r#match.as_deref(), flexible)?;
         if flexible {
             writer.unknown_tags(&self.unknown_tagged_fields)?;
+        } else {
+            must_be_default(
+                self.unknown_tagged_fields.0.is_empty(),
+                "ComponentData.unknown_tagged_fields",
+                version,
+            )?;
         }
         Ok(())
     }

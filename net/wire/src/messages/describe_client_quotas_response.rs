@@ -2,7 +2,9 @@
 
 use std::ops::RangeInclusive;
 
-use codec::{DecodeError, EncodeError, Message, Reader, Schema, UnknownTags, Writer};
+use codec::{
+    DecodeError, EncodeError, Message, Reader, Schema, UnknownTags, Writer, must_be_default,
+};
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct DescribeClientQuotasResponse {
@@ -56,6 +58,12 @@ impl Message for DescribeClientQuotasResponse {
         writer.nullable_structs(self.entries.as_deref(), version, flexible)?;
         if flexible {
             writer.unknown_tags(&self.unknown_tagged_fields)?;
+        } else {
+            must_be_default(
+                self.unknown_tagged_fields.0.is_empty(),
+                "DescribeClientQuotasResponse.unknown_tagged_fields",
+                version,
+            )?;
         }
         Ok(())
     }
@@ -94,6 +102,12 @@ impl Message for EntryData {
         writer.structs(&self.values, version, flexible)?;
         if flexible {
             writer.unknown_tags(&self.unknown_tagged_fields)?;
+        } else {
+            must_be_default(
+                self.unknown_tagged_fields.0.is_empty(),
+                "EntryData.unknown_tagged_fields",
+                version,
+            )?;
         }
         Ok(())
     }
@@ -137,6 +151,12 @@ impl Message for EntityData {
         writer.nullable_string(self.entity_name.as_deref(), flexible)?;
         if flexible {
             writer.unknown_tags(&self.unknown_tagged_fields)?;
+        } else {
+            must_be_default(
+                self.unknown_tagged_fields.0.is_empty(),
+                "EntityData.unknown_tagged_fields",
+                version,
+            )?;
         }
         Ok(())
     }
@@ -170,6 +190,12 @@ impl Message for ValueData {
         writer.f64(self.value);
         if flexible {
             writer.unknown_tags(&self.unknown_tagged_fields)?;
+        } else {
+            must_be_default(
+                self.unknown_tagged_fields.0.is_empty(),
+                "ValueData.unknown_tagged_fields",
+                version,
+            )?;
         }
         Ok(())
     }

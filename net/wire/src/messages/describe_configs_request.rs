@@ -53,6 +53,12 @@ impl Message for DescribeConfigsRequest {
         }
         if flexible {
             writer.unknown_tags(&self.unknown_tagged_fields)?;
+        } else {
+            must_be_default(
+                self.unknown_tagged_fields.0.is_empty(),
+                "DescribeConfigsRequest.unknown_tagged_fields",
+                version,
+            )?;
         }
         Ok(())
     }
@@ -110,6 +116,12 @@ impl Message for DescribeConfigsResource {
         writer.nullable_array(self.configuration_keys.as_deref(), flexible)?;
         if flexible {
             writer.unknown_tags(&self.unknown_tagged_fields)?;
+        } else {
+            must_be_default(
+                self.unknown_tagged_fields.0.is_empty(),
+                "DescribeConfigsResource.unknown_tagged_fields",
+                version,
+            )?;
         }
         Ok(())
     }

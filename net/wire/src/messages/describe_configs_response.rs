@@ -2,7 +2,9 @@
 
 use std::ops::RangeInclusive;
 
-use codec::{DecodeError, EncodeError, Message, Reader, Schema, UnknownTags, Writer};
+use codec::{
+    DecodeError, EncodeError, Message, Reader, Schema, UnknownTags, Writer, must_be_default,
+};
 
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct DescribeConfigsResponse {
@@ -38,6 +40,12 @@ impl Message for DescribeConfigsResponse {
         writer.structs(&self.results, version, flexible)?;
         if flexible {
             writer.unknown_tags(&self.unknown_tagged_fields)?;
+        } else {
+            must_be_default(
+                self.unknown_tagged_fields.0.is_empty(),
+                "DescribeConfigsResponse.unknown_tagged_fields",
+                version,
+            )?;
         }
         Ok(())
     }
@@ -98,6 +106,12 @@ impl Message for DescribeConfigsResult {
         writer.structs(&self.configs, version, flexible)?;
         if flexible {
             writer.unknown_tags(&self.unknown_tagged_fields)?;
+        } else {
+            must_be_default(
+                self.unknown_tagged_fields.0.is_empty(),
+                "DescribeConfigsResult.unknown_tagged_fields",
+                version,
+            )?;
         }
         Ok(())
     }
@@ -173,6 +187,12 @@ impl Message for DescribeConfigsResourceResult {
         }
         if flexible {
             writer.unknown_tags(&self.unknown_tagged_fields)?;
+        } else {
+            must_be_default(
+                self.unknown_tagged_fields.0.is_empty(),
+                "DescribeConfigsResourceResult.unknown_tagged_fields",
+                version,
+            )?;
         }
         Ok(())
     }
@@ -220,6 +240,12 @@ impl Message for DescribeConfigsSynonym {
         writer.i8(self.source);
         if flexible {
             writer.unknown_tags(&self.unknown_tagged_fields)?;
+        } else {
+            must_be_default(
+                self.unknown_tagged_fields.0.is_empty(),
+                "DescribeConfigsSynonym.unknown_tagged_fields",
+                version,
+            )?;
         }
         Ok(())
     }

@@ -2,7 +2,9 @@
 
 use std::ops::RangeInclusive;
 
-use codec::{DecodeError, EncodeError, Message, Reader, Schema, UnknownTags, Writer};
+use codec::{
+    DecodeError, EncodeError, Message, Reader, Schema, UnknownTags, Writer, must_be_default,
+};
 
 use crate::{ApiKey, Request};
 
@@ -43,6 +45,12 @@ impl Message for DescribeDelegationTokenRequest {
         writer.nullable_structs(self.owners.as_deref(), version, flexible)?;
         if flexible {
             writer.unknown_tags(&self.unknown_tagged_fields)?;
+        } else {
+            must_be_default(
+                self.unknown_tagged_fields.0.is_empty(),
+                "DescribeDelegationTokenRequest.unknown_tagged_fields",
+                version,
+            )?;
         }
         Ok(())
     }
@@ -86,6 +94,12 @@ impl Message for DescribeDelegationTokenOwner {
         writer.string(&self.principal_name, flexible)?;
         if flexible {
             writer.unknown_tags(&self.unknown_tagged_fields)?;
+        } else {
+            must_be_default(
+                self.unknown_tagged_fields.0.is_empty(),
+                "DescribeDelegationTokenOwner.unknown_tagged_fields",
+                version,
+            )?;
         }
         Ok(())
     }

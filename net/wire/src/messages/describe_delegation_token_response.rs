@@ -44,6 +44,12 @@ impl Message for DescribeDelegationTokenResponse {
         writer.i32(self.throttle_time_ms);
         if flexible {
             writer.unknown_tags(&self.unknown_tagged_fields)?;
+        } else {
+            must_be_default(
+                self.unknown_tagged_fields.0.is_empty(),
+                "DescribeDelegationTokenResponse.unknown_tagged_fields",
+                version,
+            )?;
         }
         Ok(())
     }
@@ -130,6 +136,12 @@ impl Message for DescribedDelegationToken {
         writer.structs(&self.renewers, version, flexible)?;
         if flexible {
             writer.unknown_tags(&self.unknown_tagged_fields)?;
+        } else {
+            must_be_default(
+                self.unknown_tagged_fields.0.is_empty(),
+                "DescribedDelegationToken.unknown_tagged_fields",
+                version,
+            )?;
         }
         Ok(())
     }
@@ -163,6 +175,12 @@ impl Message for DescribedDelegationTokenRenewer {
         writer.string(&self.principal_name, flexible)?;
         if flexible {
             writer.unknown_tags(&self.unknown_tagged_fields)?;
+        } else {
+            must_be_default(
+                self.unknown_tagged_fields.0.is_empty(),
+                "DescribedDelegationTokenRenewer.unknown_tagged_fields",
+                version,
+            )?;
         }
         Ok(())
     }

@@ -50,6 +50,12 @@ impl Message for DescribeGroupsRequest {
         }
         if flexible {
             writer.unknown_tags(&self.unknown_tagged_fields)?;
+        } else {
+            must_be_default(
+                self.unknown_tagged_fields.0.is_empty(),
+                "DescribeGroupsRequest.unknown_tagged_fields",
+                version,
+            )?;
         }
         Ok(())
     }

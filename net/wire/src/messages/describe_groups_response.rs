@@ -43,6 +43,12 @@ impl Message for DescribeGroupsResponse {
         writer.structs(&self.groups, version, flexible)?;
         if flexible {
             writer.unknown_tags(&self.unknown_tagged_fields)?;
+        } else {
+            must_be_default(
+                self.unknown_tagged_fields.0.is_empty(),
+                "DescribeGroupsResponse.unknown_tagged_fields",
+                version,
+            )?;
         }
         Ok(())
     }
@@ -127,6 +133,12 @@ impl Message for DescribedGroup {
         }
         if flexible {
             writer.unknown_tags(&self.unknown_tagged_fields)?;
+        } else {
+            must_be_default(
+                self.unknown_tagged_fields.0.is_empty(),
+                "DescribedGroup.unknown_tagged_fields",
+                version,
+            )?;
         }
         Ok(())
     }
@@ -174,6 +186,12 @@ impl Message for DescribedGroupMember {
         writer.bytes(&self.member_assignment, flexible)?;
         if flexible {
             writer.unknown_tags(&self.unknown_tagged_fields)?;
+        } else {
+            must_be_default(
+                self.unknown_tagged_fields.0.is_empty(),
+                "DescribedGroupMember.unknown_tagged_fields",
+                version,
+            )?;
         }
         Ok(())
     }

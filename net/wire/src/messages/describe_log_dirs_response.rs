@@ -2,7 +2,9 @@
 
 use std::ops::RangeInclusive;
 
-use codec::{DecodeError, EncodeError, Message, Reader, Schema, UnknownTags, Writer};
+use codec::{
+    DecodeError, EncodeError, Message, Reader, Schema, UnknownTags, Writer, must_be_default,
+};
 
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct DescribeLogDirsResponse {
@@ -43,6 +45,12 @@ impl Message for DescribeLogDirsResponse {
         writer.structs(&self.results, version, flexible)?;
         if flexible {
             writer.unknown_tags(&self.unknown_tagged_fields)?;
+        } else {
+            must_be_default(
+                self.unknown_tagged_fields.0.is_empty(),
+                "DescribeLogDirsResponse.unknown_tagged_fields",
+                version,
+            )?;
         }
         Ok(())
     }
@@ -113,6 +121,12 @@ impl Message for DescribeLogDirsResult {
         }
         if flexible {
             writer.unknown_tags(&self.unknown_tagged_fields)?;
+        } else {
+            must_be_default(
+                self.unknown_tagged_fields.0.is_empty(),
+                "DescribeLogDirsResult.unknown_tagged_fields",
+                version,
+            )?;
         }
         Ok(())
     }
@@ -146,6 +160,12 @@ impl Message for DescribeLogDirsTopic {
         writer.structs(&self.partitions, version, flexible)?;
         if flexible {
             writer.unknown_tags(&self.unknown_tagged_fields)?;
+        } else {
+            must_be_default(
+                self.unknown_tagged_fields.0.is_empty(),
+                "DescribeLogDirsTopic.unknown_tagged_fields",
+                version,
+            )?;
         }
         Ok(())
     }
@@ -185,6 +205,12 @@ impl Message for DescribeLogDirsPartition {
         writer.bool(self.is_future_key);
         if flexible {
             writer.unknown_tags(&self.unknown_tagged_fields)?;
+        } else {
+            must_be_default(
+                self.unknown_tagged_fields.0.is_empty(),
+                "DescribeLogDirsPartition.unknown_tagged_fields",
+                version,
+            )?;
         }
         Ok(())
     }

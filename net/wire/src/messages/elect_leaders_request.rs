@@ -60,6 +60,12 @@ impl Message for ElectLeadersRequest {
         writer.i32(self.timeout_ms);
         if flexible {
             writer.unknown_tags(&self.unknown_tagged_fields)?;
+        } else {
+            must_be_default(
+                self.unknown_tagged_fields.0.is_empty(),
+                "ElectLeadersRequest.unknown_tagged_fields",
+                version,
+            )?;
         }
         Ok(())
     }
@@ -103,6 +109,12 @@ impl Message for TopicPartitions {
         writer.array(&self.partitions, flexible)?;
         if flexible {
             writer.unknown_tags(&self.unknown_tagged_fields)?;
+        } else {
+            must_be_default(
+                self.unknown_tagged_fields.0.is_empty(),
+                "TopicPartitions.unknown_tagged_fields",
+                version,
+            )?;
         }
         Ok(())
     }

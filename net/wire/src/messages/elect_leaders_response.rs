@@ -47,6 +47,12 @@ impl Message for ElectLeadersResponse {
         writer.structs(&self.replica_election_results, version, flexible)?;
         if flexible {
             writer.unknown_tags(&self.unknown_tagged_fields)?;
+        } else {
+            must_be_default(
+                self.unknown_tagged_fields.0.is_empty(),
+                "ElectLeadersResponse.unknown_tagged_fields",
+                version,
+            )?;
         }
         Ok(())
     }
@@ -85,6 +91,12 @@ impl Message for ReplicaElectionResult {
         writer.structs(&self.partition_result, version, flexible)?;
         if flexible {
             writer.unknown_tags(&self.unknown_tagged_fields)?;
+        } else {
+            must_be_default(
+                self.unknown_tagged_fields.0.is_empty(),
+                "ReplicaElectionResult.unknown_tagged_fields",
+                version,
+            )?;
         }
         Ok(())
     }
@@ -132,6 +144,12 @@ impl Message for PartitionResult {
         writer.nullable_string(self.error_message.as_deref(), flexible)?;
         if flexible {
             writer.unknown_tags(&self.unknown_tagged_fields)?;
+        } else {
+            must_be_default(
+                self.unknown_tagged_fields.0.is_empty(),
+                "PartitionResult.unknown_tagged_fields",
+                version,
+            )?;
         }
         Ok(())
     }

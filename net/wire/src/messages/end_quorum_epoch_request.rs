@@ -2,7 +2,9 @@
 
 use std::ops::RangeInclusive;
 
-use codec::{DecodeError, EncodeError, Message, Reader, Schema, UnknownTags, Uuid, Writer};
+use codec::{
+    DecodeError, EncodeError, Message, Reader, Schema, UnknownTags, Uuid, Writer, must_be_default,
+};
 
 use crate::{ApiKey, Request};
 
@@ -49,6 +51,12 @@ impl Message for EndQuorumEpochRequest {
         }
         if flexible {
             writer.unknown_tags(&self.unknown_tagged_fields)?;
+        } else {
+            must_be_default(
+                self.unknown_tagged_fields.0.is_empty(),
+                "EndQuorumEpochRequest.unknown_tagged_fields",
+                version,
+            )?;
         }
         Ok(())
     }
@@ -92,6 +100,12 @@ impl Message for TopicData {
         writer.structs(&self.partitions, version, flexible)?;
         if flexible {
             writer.unknown_tags(&self.unknown_tagged_fields)?;
+        } else {
+            must_be_default(
+                self.unknown_tagged_fields.0.is_empty(),
+                "TopicData.unknown_tagged_fields",
+                version,
+            )?;
         }
         Ok(())
     }
@@ -142,6 +156,12 @@ impl Message for PartitionData {
         }
         if flexible {
             writer.unknown_tags(&self.unknown_tagged_fields)?;
+        } else {
+            must_be_default(
+                self.unknown_tagged_fields.0.is_empty(),
+                "PartitionData.unknown_tagged_fields",
+                version,
+            )?;
         }
         Ok(())
     }

@@ -3,7 +3,9 @@
 use std::ops::RangeInclusive;
 
 use bytes::Bytes;
-use codec::{DecodeError, EncodeError, Message, Reader, Schema, UnknownTags, Writer};
+use codec::{
+    DecodeError, EncodeError, Message, Reader, Schema, UnknownTags, Writer, must_be_default,
+};
 
 use crate::{ApiKey, Request};
 
@@ -41,6 +43,12 @@ impl Message for ExpireDelegationTokenRequest {
         writer.i64(self.expiry_time_period_ms);
         if flexible {
             writer.unknown_tags(&self.unknown_tagged_fields)?;
+        } else {
+            must_be_default(
+                self.unknown_tagged_fields.0.is_empty(),
+                "ExpireDelegationTokenRequest.unknown_tagged_fields",
+                version,
+            )?;
         }
         Ok(())
     }

@@ -144,6 +144,12 @@ impl Message for FetchRequest {
                 })?;
             }
             tags.finish(writer)?;
+        } else {
+            must_be_default(
+                self.unknown_tagged_fields.0.is_empty(),
+                "FetchRequest.unknown_tagged_fields",
+                version,
+            )?;
         }
         Ok(())
     }
@@ -225,6 +231,12 @@ impl Message for FetchTopic {
         writer.structs(&self.partitions, version, flexible)?;
         if flexible {
             writer.unknown_tags(&self.unknown_tagged_fields)?;
+        } else {
+            must_be_default(
+                self.unknown_tagged_fields.0.is_empty(),
+                "FetchTopic.unknown_tagged_fields",
+                version,
+            )?;
         }
         Ok(())
     }
@@ -325,6 +337,12 @@ impl Message for FetchPartition {
                 })?;
             }
             tags.finish(writer)?;
+        } else {
+            must_be_default(
+                self.unknown_tagged_fields.0.is_empty(),
+                "FetchPartition.unknown_tagged_fields",
+                version,
+            )?;
         }
         Ok(())
     }
@@ -365,6 +383,12 @@ impl Message for ForgottenTopic {
         writer.array(&self.partitions, flexible)?;
         if flexible {
             writer.unknown_tags(&self.unknown_tagged_fields)?;
+        } else {
+            must_be_default(
+                self.unknown_tagged_fields.0.is_empty(),
+                "ForgottenTopic.unknown_tagged_fields",
+                version,
+            )?;
         }
         Ok(())
     }

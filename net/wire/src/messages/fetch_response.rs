@@ -77,6 +77,12 @@ impl Message for FetchResponse {
                 })?;
             }
             tags.finish(writer)?;
+        } else {
+            must_be_default(
+                self.unknown_tagged_fields.0.is_empty(),
+                "FetchResponse.unknown_tagged_fields",
+                version,
+            )?;
         }
         Ok(())
     }
@@ -122,6 +128,12 @@ impl Message for FetchableTopicResponse {
         writer.structs(&self.partitions, version, flexible)?;
         if flexible {
             writer.unknown_tags(&self.unknown_tagged_fields)?;
+        } else {
+            must_be_default(
+                self.unknown_tagged_fields.0.is_empty(),
+                "FetchableTopicResponse.unknown_tagged_fields",
+                version,
+            )?;
         }
         Ok(())
     }
@@ -256,6 +268,12 @@ impl Message for PartitionData {
                 })?;
             }
             tags.finish(writer)?;
+        } else {
+            must_be_default(
+                self.unknown_tagged_fields.0.is_empty(),
+                "PartitionData.unknown_tagged_fields",
+                version,
+            )?;
         }
         Ok(())
     }
@@ -382,6 +400,12 @@ impl Message for AbortedTransaction {
         writer.i64(self.first_offset);
         if flexible {
             writer.unknown_tags(&self.unknown_tagged_fields)?;
+        } else {
+            must_be_default(
+                self.unknown_tagged_fields.0.is_empty(),
+                "AbortedTransaction.unknown_tagged_fields",
+                version,
+            )?;
         }
         Ok(())
     }

@@ -61,6 +61,12 @@ impl Message for FindCoordinatorRequest {
         }
         if flexible {
             writer.unknown_tags(&self.unknown_tagged_fields)?;
+        } else {
+            must_be_default(
+                self.unknown_tagged_fields.0.is_empty(),
+                "FindCoordinatorRequest.unknown_tagged_fields",
+                version,
+            )?;
         }
         Ok(())
     }

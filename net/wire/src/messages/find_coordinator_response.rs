@@ -102,6 +102,12 @@ impl Message for FindCoordinatorResponse {
         }
         if flexible {
             writer.unknown_tags(&self.unknown_tagged_fields)?;
+        } else {
+            must_be_default(
+                self.unknown_tagged_fields.0.is_empty(),
+                "FindCoordinatorResponse.unknown_tagged_fields",
+                version,
+            )?;
         }
         Ok(())
     }

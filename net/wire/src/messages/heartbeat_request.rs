@@ -56,6 +56,12 @@ impl Message for HeartbeatRequest {
         }
         if flexible {
             writer.unknown_tags(&self.unknown_tagged_fields)?;
+        } else {
+            must_be_default(
+                self.unknown_tagged_fields.0.is_empty(),
+                "HeartbeatRequest.unknown_tagged_fields",
+                version,
+            )?;
         }
         Ok(())
     }

@@ -2,7 +2,9 @@
 
 use std::ops::RangeInclusive;
 
-use codec::{DecodeError, EncodeError, Message, Reader, Schema, UnknownTags, Writer};
+use codec::{
+    DecodeError, EncodeError, Message, Reader, Schema, UnknownTags, Writer, must_be_default,
+};
 
 use crate::{ApiKey, Request};
 
@@ -40,6 +42,12 @@ impl Message for IncrementalAlterConfigsRequest {
         writer.bool(self.validate_only);
         if flexible {
             writer.unknown_tags(&self.unknown_tagged_fields)?;
+        } else {
+            must_be_default(
+                self.unknown_tagged_fields.0.is_empty(),
+                "IncrementalAlterConfigsRequest.unknown_tagged_fields",
+                version,
+            )?;
         }
         Ok(())
     }
@@ -86,6 +94,12 @@ impl Message for AlterConfigsResource {
         writer.structs(&self.configs, version, flexible)?;
         if flexible {
             writer.unknown_tags(&self.unknown_tagged_fields)?;
+        } else {
+            must_be_default(
+                self.unknown_tagged_fields.0.is_empty(),
+                "AlterConfigsResource.unknown_tagged_fields",
+                version,
+            )?;
         }
         Ok(())
     }
@@ -133,6 +147,12 @@ impl Message for AlterableConfig {
         writer.nullable_string(self.value.as_deref(), flexible)?;
         if flexible {
             writer.unknown_tags(&self.unknown_tagged_fields)?;
+        } else {
+            must_be_default(
+                self.unknown_tagged_fields.0.is_empty(),
+                "AlterableConfig.unknown_tagged_fields",
+                version,
+            )?;
         }
         Ok(())
     }

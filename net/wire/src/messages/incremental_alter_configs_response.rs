@@ -2,7 +2,9 @@
 
 use std::ops::RangeInclusive;
 
-use codec::{DecodeError, EncodeError, Message, Reader, Schema, UnknownTags, Writer};
+use codec::{
+    DecodeError, EncodeError, Message, Reader, Schema, UnknownTags, Writer, must_be_default,
+};
 
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct IncrementalAlterConfigsResponse {
@@ -38,6 +40,12 @@ impl Message for IncrementalAlterConfigsResponse {
         writer.structs(&self.responses, version, flexible)?;
         if flexible {
             writer.unknown_tags(&self.unknown_tagged_fields)?;
+        } else {
+            must_be_default(
+                self.unknown_tagged_fields.0.is_empty(),
+                "IncrementalAlterConfigsResponse.unknown_tagged_fields",
+                version,
+            )?;
         }
         Ok(())
     }
@@ -94,6 +102,12 @@ impl Message for AlterConfigsResourceResponse {
         writer.string(&self.resource_name, flexible)?;
         if flexible {
             writer.unknown_tags(&self.unknown_tagged_fields)?;
+        } else {
+            must_be_default(
+                self.unknown_tagged_fields.0.is_empty(),
+                "AlterConfigsResourceResponse.unknown_tagged_fields",
+                version,
+            )?;
         }
         Ok(())
     }

@@ -82,6 +82,12 @@ impl Message for InitProducerIdResponse {
         }
         if flexible {
             writer.unknown_tags(&self.unknown_tagged_fields)?;
+        } else {
+            must_be_default(
+                self.unknown_tagged_fields.0.is_empty(),
+                "InitProducerIdResponse.unknown_tagged_fields",
+                version,
+            )?;
         }
         Ok(())
     }

@@ -89,6 +89,12 @@ impl Message for JoinGroupRequest {
         }
         if flexible {
             writer.unknown_tags(&self.unknown_tagged_fields)?;
+        } else {
+            must_be_default(
+                self.unknown_tagged_fields.0.is_empty(),
+                "JoinGroupRequest.unknown_tagged_fields",
+                version,
+            )?;
         }
         Ok(())
     }
@@ -132,6 +138,12 @@ impl Message for JoinGroupRequestProtocol {
         writer.bytes(&self.metadata, flexible)?;
         if flexible {
             writer.unknown_tags(&self.unknown_tagged_fields)?;
+        } else {
+            must_be_default(
+                self.unknown_tagged_fields.0.is_empty(),
+                "JoinGroupRequestProtocol.unknown_tagged_fields",
+                version,
+            )?;
         }
         Ok(())
     }

@@ -103,6 +103,12 @@ impl Message for JoinGroupResponse {
         writer.structs(&self.members, version, flexible)?;
         if flexible {
             writer.unknown_tags(&self.unknown_tagged_fields)?;
+        } else {
+            must_be_default(
+                self.unknown_tagged_fields.0.is_empty(),
+                "JoinGroupResponse.unknown_tagged_fields",
+                version,
+            )?;
         }
         Ok(())
     }
@@ -146,6 +152,12 @@ impl Message for JoinGroupResponseMember {
         writer.bytes(&self.metadata, flexible)?;
         if flexible {
             writer.unknown_tags(&self.unknown_tagged_fields)?;
+        } else {
+            must_be_default(
+                self.unknown_tagged_fields.0.is_empty(),
+                "JoinGroupResponseMember.unknown_tagged_fields",
+                version,
+            )?;
         }
         Ok(())
     }

@@ -53,6 +53,12 @@ impl Message for LeaveGroupRequest {
         }
         if flexible {
             writer.unknown_tags(&self.unknown_tagged_fields)?;
+        } else {
+            must_be_default(
+                self.unknown_tagged_fields.0.is_empty(),
+                "LeaveGroupRequest.unknown_tagged_fields",
+                version,
+            )?;
         }
         Ok(())
     }
@@ -101,6 +107,12 @@ impl Message for MemberIdentity {
         }
         if flexible {
             writer.unknown_tags(&self.unknown_tagged_fields)?;
+        } else {
+            must_be_default(
+                self.unknown_tagged_fields.0.is_empty(),
+                "MemberIdentity.unknown_tagged_fields",
+                version,
+            )?;
         }
         Ok(())
     }

@@ -49,6 +49,12 @@ impl Message for LeaveGroupResponse {
         }
         if flexible {
             writer.unknown_tags(&self.unknown_tagged_fields)?;
+        } else {
+            must_be_default(
+                self.unknown_tagged_fields.0.is_empty(),
+                "LeaveGroupResponse.unknown_tagged_fields",
+                version,
+            )?;
         }
         Ok(())
     }
@@ -101,6 +107,12 @@ impl Message for MemberResponse {
         writer.i16(self.error_code);
         if flexible {
             writer.unknown_tags(&self.unknown_tagged_fields)?;
+        } else {
+            must_be_default(
+                self.unknown_tagged_fields.0.is_empty(),
+                "MemberResponse.unknown_tagged_fields",
+                version,
+            )?;
         }
         Ok(())
     }

@@ -58,6 +58,12 @@ impl Message for ListGroupsRequest {
         }
         if flexible {
             writer.unknown_tags(&self.unknown_tagged_fields)?;
+        } else {
+            must_be_default(
+                self.unknown_tagged_fields.0.is_empty(),
+                "ListGroupsRequest.unknown_tagged_fields",
+                version,
+            )?;
         }
         Ok(())
     }

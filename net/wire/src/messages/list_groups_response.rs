@@ -2,7 +2,9 @@
 
 use std::ops::RangeInclusive;
 
-use codec::{DecodeError, EncodeError, Message, Reader, Schema, UnknownTags, Writer};
+use codec::{
+    DecodeError, EncodeError, Message, Reader, Schema, UnknownTags, Writer, must_be_default,
+};
 
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct ListGroupsResponse {
@@ -43,6 +45,12 @@ impl Message for ListGroupsResponse {
         writer.structs(&self.groups, version, flexible)?;
         if flexible {
             writer.unknown_tags(&self.unknown_tagged_fields)?;
+        } else {
+            must_be_default(
+                self.unknown_tagged_fields.0.is_empty(),
+                "ListGroupsResponse.unknown_tagged_fields",
+                version,
+            )?;
         }
         Ok(())
     }
@@ -91,6 +99,12 @@ impl Message for ListedGroup {
         }
         if flexible {
             writer.unknown_tags(&self.unknown_tagged_fields)?;
+        } else {
+            must_be_default(
+                self.unknown_tagged_fields.0.is_empty(),
+                "ListedGroup.unknown_tagged_fields",
+                version,
+            )?;
         }
         Ok(())
     }

@@ -58,6 +58,12 @@ impl Message for ListOffsetsRequest {
         }
         if flexible {
             writer.unknown_tags(&self.unknown_tagged_fields)?;
+        } else {
+            must_be_default(
+                self.unknown_tagged_fields.0.is_empty(),
+                "ListOffsetsRequest.unknown_tagged_fields",
+                version,
+            )?;
         }
         Ok(())
     }
@@ -101,6 +107,12 @@ impl Message for ListOffsetsTopic {
         writer.structs(&self.partitions, version, flexible)?;
         if flexible {
             writer.unknown_tags(&self.unknown_tagged_fields)?;
+        } else {
+            must_be_default(
+                self.unknown_tagged_fields.0.is_empty(),
+                "ListOffsetsTopic.unknown_tagged_fields",
+                version,
+            )?;
         }
         Ok(())
     }
@@ -150,6 +162,12 @@ impl Message for ListOffsetsPartition {
         writer.i64(self.timestamp);
         if flexible {
             writer.unknown_tags(&self.unknown_tagged_fields)?;
+        } else {
+            must_be_default(
+                self.unknown_tagged_fields.0.is_empty(),
+                "ListOffsetsPartition.unknown_tagged_fields",
+                version,
+            )?;
         }
         Ok(())
     }

@@ -42,6 +42,12 @@ impl Message for ListOffsetsResponse {
         writer.structs(&self.topics, version, flexible)?;
         if flexible {
             writer.unknown_tags(&self.unknown_tagged_fields)?;
+        } else {
+            must_be_default(
+                self.unknown_tagged_fields.0.is_empty(),
+                "ListOffsetsResponse.unknown_tagged_fields",
+                version,
+            )?;
         }
         Ok(())
     }
@@ -80,6 +86,12 @@ impl Message for ListOffsetsTopicResponse {
         writer.structs(&self.partitions, version, flexible)?;
         if flexible {
             writer.unknown_tags(&self.unknown_tagged_fields)?;
+        } else {
+            must_be_default(
+                self.unknown_tagged_fields.0.is_empty(),
+                "ListOffsetsTopicResponse.unknown_tagged_fields",
+                version,
+            )?;
         }
         Ok(())
     }
@@ -143,6 +155,12 @@ impl Message for ListOffsetsPartitionResponse {
         }
         if flexible {
             writer.unknown_tags(&self.unknown_tagged_fields)?;
+        } else {
+            must_be_default(
+                self.unknown_tagged_fields.0.is_empty(),
+                "ListOffsetsPartitionResponse.unknown_tagged_fields",
+                version,
+            )?;
         }
         Ok(())
     }

@@ -101,6 +101,12 @@ impl Message for MetadataRequest {
         }
         if flexible {
             writer.unknown_tags(&self.unknown_tagged_fields)?;
+        } else {
+            must_be_default(
+                self.unknown_tagged_fields.0.is_empty(),
+                "MetadataRequest.unknown_tagged_fields",
+                version,
+            )?;
         }
         Ok(())
     }
@@ -167,6 +173,12 @@ impl Message for MetadataRequestTopic {
         }
         if flexible {
             writer.unknown_tags(&self.unknown_tagged_fields)?;
+        } else {
+            must_be_default(
+                self.unknown_tagged_fields.0.is_empty(),
+                "MetadataRequestTopic.unknown_tagged_fields",
+                version,
+            )?;
         }
         Ok(())
     }

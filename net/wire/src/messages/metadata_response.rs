@@ -91,6 +91,12 @@ impl Message for MetadataResponse {
         }
         if flexible {
             writer.unknown_tags(&self.unknown_tagged_fields)?;
+        } else {
+            must_be_default(
+                self.unknown_tagged_fields.0.is_empty(),
+                "MetadataResponse.unknown_tagged_fields",
+                version,
+            )?;
         }
         Ok(())
     }
@@ -137,6 +143,12 @@ impl Message for MetadataResponseBroker {
         }
         if flexible {
             writer.unknown_tags(&self.unknown_tagged_fields)?;
+        } else {
+            must_be_default(
+                self.unknown_tagged_fields.0.is_empty(),
+                "MetadataResponseBroker.unknown_tagged_fields",
+                version,
+            )?;
         }
         Ok(())
     }
@@ -219,6 +231,12 @@ impl Message for MetadataResponseTopic {
         }
         if flexible {
             writer.unknown_tags(&self.unknown_tagged_fields)?;
+        } else {
+            must_be_default(
+                self.unknown_tagged_fields.0.is_empty(),
+                "MetadataResponseTopic.unknown_tagged_fields",
+                version,
+            )?;
         }
         Ok(())
     }
@@ -286,6 +304,12 @@ impl Message for MetadataResponsePartition {
         }
         if flexible {
             writer.unknown_tags(&self.unknown_tagged_fields)?;
+        } else {
+            must_be_default(
+                self.unknown_tagged_fields.0.is_empty(),
+                "MetadataResponsePartition.unknown_tagged_fields",
+                version,
+            )?;
         }
         Ok(())
     }

@@ -78,6 +78,12 @@ impl Message for OffsetCommitRequest {
         writer.structs(&self.topics, version, flexible)?;
         if flexible {
             writer.unknown_tags(&self.unknown_tagged_fields)?;
+        } else {
+            must_be_default(
+                self.unknown_tagged_fields.0.is_empty(),
+                "OffsetCommitRequest.unknown_tagged_fields",
+                version,
+            )?;
         }
         Ok(())
     }
@@ -128,6 +134,12 @@ impl Message for OffsetCommitRequestTopic {
         writer.structs(&self.partitions, version, flexible)?;
         if flexible {
             writer.unknown_tags(&self.unknown_tagged_fields)?;
+        } else {
+            must_be_default(
+                self.unknown_tagged_fields.0.is_empty(),
+                "OffsetCommitRequestTopic.unknown_tagged_fields",
+                version,
+            )?;
         }
         Ok(())
     }
@@ -181,6 +193,12 @@ impl Message for OffsetCommitRequestPartition {
         writer.nullable_string(self.committed_metadata.as_deref(), flexible)?;
         if flexible {
             writer.unknown_tags(&self.unknown_tagged_fields)?;
+        } else {
+            must_be_default(
+                self.unknown_tagged_fields.0.is_empty(),
+                "OffsetCommitRequestPartition.unknown_tagged_fields",
+                version,
+            )?;
         }
         Ok(())
     }

@@ -2,7 +2,9 @@
 
 use std::ops::RangeInclusive;
 
-use codec::{DecodeError, EncodeError, Message, Reader, Schema, UnknownTags, Uuid, Writer};
+use codec::{
+    DecodeError, EncodeError, Message, Reader, Schema, UnknownTags, Uuid, Writer, must_be_default,
+};
 
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct OffsetCommitResponse {
@@ -40,6 +42,12 @@ impl Message for OffsetCommitResponse {
         writer.structs(&self.topics, version, flexible)?;
         if flexible {
             writer.unknown_tags(&self.unknown_tagged_fields)?;
+        } else {
+            must_be_default(
+                self.unknown_tagged_fields.0.is_empty(),
+                "OffsetCommitResponse.unknown_tagged_fields",
+                version,
+            )?;
         }
         Ok(())
     }
@@ -85,6 +93,12 @@ impl Message for OffsetCommitResponseTopic {
         writer.structs(&self.partitions, version, flexible)?;
         if flexible {
             writer.unknown_tags(&self.unknown_tagged_fields)?;
+        } else {
+            must_be_default(
+                self.unknown_tagged_fields.0.is_empty(),
+                "OffsetCommitResponseTopic.unknown_tagged_fields",
+                version,
+            )?;
         }
         Ok(())
     }
@@ -118,6 +132,12 @@ impl Message for OffsetCommitResponsePartition {
         writer.i16(self.error_code);
         if flexible {
             writer.unknown_tags(&self.unknown_tagged_fields)?;
+        } else {
+            must_be_default(
+                self.unknown_tagged_fields.0.is_empty(),
+                "OffsetCommitResponsePartition.unknown_tagged_fields",
+                version,
+            )?;
         }
         Ok(())
     }

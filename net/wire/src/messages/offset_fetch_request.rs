@@ -97,6 +97,12 @@ impl Message for OffsetFetchRequest {
         }
         if flexible {
             writer.unknown_tags(&self.unknown_tagged_fields)?;
+        } else {
+            must_be_default(
+                self.unknown_tagged_fields.0.is_empty(),
+                "OffsetFetchRequest.unknown_tagged_fields",
+                version,
+            )?;
         }
         Ok(())
     }
@@ -140,6 +146,12 @@ impl Message for OffsetFetchRequestTopic {
         writer.array(&self.partition_indexes, flexible)?;
         if flexible {
             writer.unknown_tags(&self.unknown_tagged_fields)?;
+        } else {
+            must_be_default(
+                self.unknown_tagged_fields.0.is_empty(),
+                "OffsetFetchRequestTopic.unknown_tagged_fields",
+                version,
+            )?;
         }
         Ok(())
     }

@@ -58,6 +58,12 @@ impl Message for OffsetFetchResponse {
         }
         if flexible {
             writer.unknown_tags(&self.unknown_tagged_fields)?;
+        } else {
+            must_be_default(
+                self.unknown_tagged_fields.0.is_empty(),
+                "OffsetFetchResponse.unknown_tagged_fields",
+                version,
+            )?;
         }
         Ok(())
     }
@@ -96,6 +102,12 @@ impl Message for OffsetFetchResponseTopic {
         writer.structs(&self.partitions, version, flexible)?;
         if flexible {
             writer.unknown_tags(&self.unknown_tagged_fields)?;
+        } else {
+            must_be_default(
+                self.unknown_tagged_fields.0.is_empty(),
+                "OffsetFetchResponseTopic.unknown_tagged_fields",
+                version,
+            )?;
         }
         Ok(())
     }
@@ -153,6 +165,12 @@ impl Message for OffsetFetchResponsePartition {
         writer.i16(self.error_code);
         if flexible {
             writer.unknown_tags(&self.unknown_tagged_fields)?;
+        } else {
+            must_be_default(
+                self.unknown_tagged_fields.0.is_empty(),
+                "OffsetFetchResponsePartition.unknown_tagged_fields",
+                version,
+            )?;
         }
         Ok(())
     }

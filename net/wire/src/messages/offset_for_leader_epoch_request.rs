@@ -2,7 +2,9 @@
 
 use std::ops::RangeInclusive;
 
-use codec::{DecodeError, EncodeError, Message, Reader, Schema, UnknownTags, Writer};
+use codec::{
+    DecodeError, EncodeError, Message, Reader, Schema, UnknownTags, Writer, must_be_default,
+};
 
 use crate::{ApiKey, Request};
 
@@ -48,6 +50,12 @@ impl Message for OffsetForLeaderEpochRequest {
         writer.structs(&self.topics, version, flexible)?;
         if flexible {
             writer.unknown_tags(&self.unknown_tagged_fields)?;
+        } else {
+            must_be_default(
+                self.unknown_tagged_fields.0.is_empty(),
+                "OffsetForLeaderEpochRequest.unknown_tagged_fields",
+                version,
+            )?;
         }
         Ok(())
     }
@@ -91,6 +99,12 @@ impl Message for OffsetForLeaderTopic {
         writer.structs(&self.partitions, version, flexible)?;
         if flexible {
             writer.unknown_tags(&self.unknown_tagged_fields)?;
+        } else {
+            must_be_default(
+                self.unknown_tagged_fields.0.is_empty(),
+                "OffsetForLeaderTopic.unknown_tagged_fields",
+                version,
+            )?;
         }
         Ok(())
     }
@@ -138,6 +152,12 @@ impl Message for OffsetForLeaderPartition {
         writer.i32(self.leader_epoch);
         if flexible {
             writer.unknown_tags(&self.unknown_tagged_fields)?;
+        } else {
+            must_be_default(
+                self.unknown_tagged_fields.0.is_empty(),
+                "OffsetForLeaderPartition.unknown_tagged_fields",
+                version,
+            )?;
         }
         Ok(())
     }

@@ -2,7 +2,9 @@
 
 use std::ops::RangeInclusive;
 
-use codec::{DecodeError, EncodeError, Message, Reader, Schema, UnknownTags, Writer};
+use codec::{
+    DecodeError, EncodeError, Message, Reader, Schema, UnknownTags, Writer, must_be_default,
+};
 
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct OffsetForLeaderEpochResponse {
@@ -38,6 +40,12 @@ impl Message for OffsetForLeaderEpochResponse {
         writer.structs(&self.topics, version, flexible)?;
         if flexible {
             writer.unknown_tags(&self.unknown_tagged_fields)?;
+        } else {
+            must_be_default(
+                self.unknown_tagged_fields.0.is_empty(),
+                "OffsetForLeaderEpochResponse.unknown_tagged_fields",
+                version,
+            )?;
         }
         Ok(())
     }
@@ -76,6 +84,12 @@ impl Message for OffsetForLeaderTopicResult {
         writer.structs(&self.partitions, version, flexible)?;
         if flexible {
             writer.unknown_tags(&self.unknown_tagged_fields)?;
+        } else {
+            must_be_default(
+                self.unknown_tagged_fields.0.is_empty(),
+                "OffsetForLeaderTopicResult.unknown_tagged_fields",
+                version,
+            )?;
         }
         Ok(())
     }
@@ -127,6 +141,12 @@ impl Message for EpochEndOffset {
         writer.i64(self.end_offset);
         if flexible {
             writer.unknown_tags(&self.unknown_tagged_fields)?;
+        } else {
+            must_be_default(
+                self.unknown_tagged_fields.0.is_empty(),
+                "EpochEndOffset.unknown_tagged_fields",
+                version,
+            )?;
         }
         Ok(())
     }

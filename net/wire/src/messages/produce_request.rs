@@ -3,7 +3,9 @@
 use std::ops::RangeInclusive;
 
 use bytes::Bytes;
-use codec::{DecodeError, EncodeError, Message, Reader, Schema, UnknownTags, Uuid, Writer};
+use codec::{
+    DecodeError, EncodeError, Message, Reader, Schema, UnknownTags, Uuid, Writer, must_be_default,
+};
 
 use crate::{ApiKey, Request};
 
@@ -47,6 +49,12 @@ impl Message for ProduceRequest {
         writer.structs(&self.topic_data, version, flexible)?;
         if flexible {
             writer.unknown_tags(&self.unknown_tagged_fields)?;
+        } else {
+            must_be_default(
+                self.unknown_tagged_fields.0.is_empty(),
+                "ProduceRequest.unknown_tagged_fields",
+                version,
+            )?;
         }
         Ok(())
     }
@@ -97,6 +105,12 @@ impl Message for TopicProduceData {
         writer.structs(&self.partition_data, version, flexible)?;
         if flexible {
             writer.unknown_tags(&self.unknown_tagged_fields)?;
+        } else {
+            must_be_default(
+                self.unknown_tagged_fields.0.is_empty(),
+                "TopicProduceData.unknown_tagged_fields",
+                version,
+            )?;
         }
         Ok(())
     }
@@ -130,6 +144,12 @@ impl Message for PartitionProduceData {
         writer.nullable_bytes(self.records.as_ref(), flexible)?;
         if flexible {
             writer.unknown_tags(&self.unknown_tagged_fields)?;
+        } else {
+            must_be_default(
+                self.unknown_tagged_fields.0.is_empty(),
+                "PartitionProduceData.unknown_tagged_fields",
+                version,
+            )?;
         }
         Ok(())
     }

@@ -64,6 +64,12 @@ impl Message for ProduceResponse {
                 })?;
             }
             tags.finish(writer)?;
+        } else {
+            must_be_default(
+                self.unknown_tagged_fields.0.is_empty(),
+                "ProduceResponse.unknown_tagged_fields",
+                version,
+            )?;
         }
         Ok(())
     }
@@ -109,6 +115,12 @@ impl Message for TopicProduceResponse {
         writer.structs(&self.partition_responses, version, flexible)?;
         if flexible {
             writer.unknown_tags(&self.unknown_tagged_fields)?;
+        } else {
+            must_be_default(
+                self.unknown_tagged_fields.0.is_empty(),
+                "TopicProduceResponse.unknown_tagged_fields",
+                version,
+            )?;
         }
         Ok(())
     }
@@ -208,6 +220,12 @@ impl Message for PartitionProduceResponse {
                 })?;
             }
             tags.finish(writer)?;
+        } else {
+            must_be_default(
+                self.unknown_tagged_fields.0.is_empty(),
+                "PartitionProduceResponse.unknown_tagged_fields",
+                version,
+            )?;
         }
         Ok(())
     }
@@ -241,6 +259,12 @@ impl Message for BatchIndexAndErrorMessage {
         writer.nullable_string(self.batch_index_error_message.as_deref(), flexible)?;
         if flexible {
             writer.unknown_tags(&self.unknown_tagged_fields)?;
+        } else {
+            must_be_default(
+                self.unknown_tagged_fields.0.is_empty(),
+                "BatchIndexAndErrorMessage.unknown_tagged_fields",
+                version,
+            )?;
         }
         Ok(())
     }

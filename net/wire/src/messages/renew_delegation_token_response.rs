@@ -2,7 +2,9 @@
 
 use std::ops::RangeInclusive;
 
-use codec::{DecodeError, EncodeError, Message, Reader, Schema, UnknownTags, Writer};
+use codec::{
+    DecodeError, EncodeError, Message, Reader, Schema, UnknownTags, Writer, must_be_default,
+};
 
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct RenewDelegationTokenResponse {
@@ -41,6 +43,12 @@ impl Message for RenewDelegationTokenResponse {
         writer.i32(self.throttle_time_ms);
         if flexible {
             writer.unknown_tags(&self.unknown_tagged_fields)?;
+        } else {
+            must_be_default(
+                self.unknown_tagged_fields.0.is_empty(),
+                "RenewDelegationTokenResponse.unknown_tagged_fields",
+                version,
+            )?;
         }
         Ok(())
     }

@@ -2,7 +2,9 @@
 
 use std::ops::RangeInclusive;
 
-use codec::{DecodeError, EncodeError, Message, Reader, Schema, UnknownTags, Writer};
+use codec::{
+    DecodeError, EncodeError, Message, Reader, Schema, UnknownTags, Writer, must_be_default,
+};
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct RequestHeader {
@@ -56,6 +58,12 @@ impl Message for RequestHeader {
         writer.nullable_string(self.client_id.as_deref(), false)?;
         if flexible {
             writer.unknown_tags(&self.unknown_tagged_fields)?;
+        } else {
+            must_be_default(
+                self.unknown_tagged_fields.0.is_empty(),
+                "RequestHeader.unknown_tagged_fields",
+                version,
+            )?;
         }
         Ok(())
     }

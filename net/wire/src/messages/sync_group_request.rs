@@ -70,6 +70,12 @@ impl Message for SyncGroupRequest {
         writer.structs(&self.assignments, version, flexible)?;
         if flexible {
             writer.unknown_tags(&self.unknown_tagged_fields)?;
+        } else {
+            must_be_default(
+                self.unknown_tagged_fields.0.is_empty(),
+                "SyncGroupRequest.unknown_tagged_fields",
+                version,
+            )?;
         }
         Ok(())
     }
@@ -113,6 +119,12 @@ impl Message for SyncGroupRequestAssignment {
         writer.bytes(&self.assignment, flexible)?;
         if flexible {
             writer.unknown_tags(&self.unknown_tagged_fields)?;
+        } else {
+            must_be_default(
+                self.unknown_tagged_fields.0.is_empty(),
+                "SyncGroupRequestAssignment.unknown_tagged_fields",
+                version,
+            )?;
         }
         Ok(())
     }

@@ -3,7 +3,9 @@
 use std::ops::RangeInclusive;
 
 use bytes::Bytes;
-use codec::{DecodeError, EncodeError, Message, Reader, Schema, UnknownTags, Writer};
+use codec::{
+    DecodeError, EncodeError, Message, Reader, Schema, UnknownTags, Writer, must_be_default,
+};
 
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct SyncGroupResponse {
@@ -54,6 +56,12 @@ impl Message for SyncGroupResponse {
         writer.bytes(&self.assignment, flexible)?;
         if flexible {
             writer.unknown_tags(&self.unknown_tagged_fields)?;
+        } else {
+            must_be_default(
+                self.unknown_tagged_fields.0.is_empty(),
+                "SyncGroupResponse.unknown_tagged_fields",
+                version,
+            )?;
         }
         Ok(())
     }

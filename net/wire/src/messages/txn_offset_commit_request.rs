@@ -96,6 +96,12 @@ impl Message for TxnOffsetCommitRequest {
         writer.structs(&self.topics, version, flexible)?;
         if flexible {
             writer.unknown_tags(&self.unknown_tagged_fields)?;
+        } else {
+            must_be_default(
+                self.unknown_tagged_fields.0.is_empty(),
+                "TxnOffsetCommitRequest.unknown_tagged_fields",
+                version,
+            )?;
         }
         Ok(())
     }
@@ -139,6 +145,12 @@ impl Message for TxnOffsetCommitRequestTopic {
         writer.structs(&self.partitions, version, flexible)?;
         if flexible {
             writer.unknown_tags(&self.unknown_tagged_fields)?;
+        } else {
+            must_be_default(
+                self.unknown_tagged_fields.0.is_empty(),
+                "TxnOffsetCommitRequestTopic.unknown_tagged_fields",
+                version,
+            )?;
         }
         Ok(())
     }
@@ -192,6 +204,12 @@ impl Message for TxnOffsetCommitRequestPartition {
         writer.nullable_string(self.committed_metadata.as_deref(), flexible)?;
         if flexible {
             writer.unknown_tags(&self.unknown_tagged_fields)?;
+        } else {
+            must_be_default(
+                self.unknown_tagged_fields.0.is_empty(),
+                "TxnOffsetCommitRequestPartition.unknown_tagged_fields",
+                version,
+            )?;
         }
         Ok(())
     }

@@ -2,7 +2,9 @@
 
 use std::ops::RangeInclusive;
 
-use codec::{DecodeError, EncodeError, Message, Reader, Schema, UnknownTags, Writer};
+use codec::{
+    DecodeError, EncodeError, Message, Reader, Schema, UnknownTags, Writer, must_be_default,
+};
 
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct TxnOffsetCommitResponse {
@@ -38,6 +40,12 @@ impl Message for TxnOffsetCommitResponse {
         writer.structs(&self.topics, version, flexible)?;
         if flexible {
             writer.unknown_tags(&self.unknown_tagged_fields)?;
+        } else {
+            must_be_default(
+                self.unknown_tagged_fields.0.is_empty(),
+                "TxnOffsetCommitResponse.unknown_tagged_fields",
+                version,
+            )?;
         }
         Ok(())
     }
@@ -76,6 +84,12 @@ impl Message for TxnOffsetCommitResponseTopic {
         writer.structs(&self.partitions, version, flexible)?;
         if flexible {
             writer.unknown_tags(&self.unknown_tagged_fields)?;
+        } else {
+            must_be_default(
+                self.unknown_tagged_fields.0.is_empty(),
+                "TxnOffsetCommitResponseTopic.unknown_tagged_fields",
+                version,
+            )?;
         }
         Ok(())
     }
@@ -109,6 +123,12 @@ impl Message for TxnOffsetCommitResponsePartition {
         writer.i16(self.error_code);
         if flexible {
             writer.unknown_tags(&self.unknown_tagged_fields)?;
+        } else {
+            must_be_default(
+                self.unknown_tagged_fields.0.is_empty(),
+                "TxnOffsetCommitResponsePartition.unknown_tagged_fields",
+                version,
+            )?;
         }
         Ok(())
     }

@@ -118,7 +118,9 @@ impl FieldCode<'_> {
         match &self.field.of {
             Type::String => format!("reader.{prefix}string({flexible})"),
             Type::Bytes | Type::Records => format!("reader.{prefix}bytes({flexible})"),
-            Type::Struct(_) if nullable => "reader.nullable_struct(version)".to_owned(),
+            Type::Struct(_) if nullable => {
+                format!("reader.nullable_{}struct(version)", self.tagged_prefix(scope))
+            }
             Type::Struct(name) => format!("{name}::decode(reader, version)"),
             Type::Array(element) if element.struct_name().is_some() => {
                 format!("reader.{prefix}structs(version, {flexible})")
@@ -196,7 +198,9 @@ impl FieldCode<'_> {
             | Type::Int64
             | Type::Float64
             | Type::Uuid
-            | Type::Struct(_) => format!("writer.nullable_struct({viewed}, version)?;"),
+            | Type::Struct(_) => {
+                format!("writer.nullable_{}struct({viewed}, version)?;", self.tagged_prefix(scope))
+            }
         }
     }
 
@@ -221,6 +225,14 @@ impl FieldCode<'_> {
             | Type::Float64
             | Type::Uuid
             | Type::Struct(_) => format!("{required}.encode(writer, version)?;"),
+        }
+    }
+
+    /// Null is said in another way where the field is a tagged one.
+    fn tagged_prefix(&self, scope: Scope) -> &'static str {
+        match scope.condition(self.field.tagged) {
+            Condition::Always => "tagged_",
+            Condition::Never | Condition::If(_) => "",
         }
     }
 

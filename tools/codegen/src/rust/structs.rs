@@ -208,7 +208,12 @@ impl StructCode<'_> {
         match self.flexible() {
             Condition::Always => body.push_str(&tags),
             Condition::Never => {}
-            Condition::If(_) => body.push_str(&format!("if flexible {{ {tags} }}")),
+            Condition::If(_) => {
+                let label = format!("{}.unknown_tagged_fields", self.name);
+                let none = "self.unknown_tagged_fields.0.is_empty()";
+                let check = format!("must_be_default({none}, {label:?}, version)?;");
+                body.push_str(&format!("if flexible {{ {tags} }} else {{ {check} }}"));
+            }
         }
         format!(
             "fn encode(&self, writer: &mut Writer, version: i16) -> Result<(), EncodeError> {{ {body} Ok(()) }}\n"
