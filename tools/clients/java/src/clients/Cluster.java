@@ -3,6 +3,7 @@ package clients;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Collection;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -13,6 +14,7 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.admin.NewTopic;
+import org.apache.kafka.clients.admin.OffsetSpec;
 import org.apache.kafka.clients.consumer.Consumer;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
@@ -55,17 +57,19 @@ final class Cluster implements AutoCloseable {
         String name = fresh(stem);
         admin.createTopics(List.of(new NewTopic(name, Optional.of(partitions), Optional.empty()).configs(configs)))
             .all().get(20, TimeUnit.SECONDS);
-        Suite.eventually(partitions + " partitions of " + name + " have leaders", () -> leaders(name) == partitions);
-        return name;
-    }
-
-    private long leaders(String topic) throws Exception {
-        try {
-            return admin.describeTopics(List.of(topic)).allTopicNames().get(20, TimeUnit.SECONDS).get(topic)
-                .partitions().stream().filter(partition -> partition.leader() != null).count();
-        } catch (ExecutionException unknownYet) {
-            return 0;
+        // Kafka answers before its partitions take records; a question to each leader waits until they do.
+        Map<TopicPartition, OffsetSpec> ends = new HashMap<>();
+        for (int index = 0; index < partitions; index++) {
+            ends.put(new TopicPartition(name, index), OffsetSpec.latest());
         }
+        Suite.eventually(name + " takes records", () -> {
+            try {
+                return admin.listOffsets(ends).all().get(20, TimeUnit.SECONDS).size() == partitions;
+            } catch (ExecutionException notYet) {
+                return false;
+            }
+        });
+        return name;
     }
 
     String topic(String stem, int partitions) throws Exception {
