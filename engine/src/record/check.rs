@@ -190,6 +190,9 @@ fn check_client_header(header: &BatchHeader) -> Result<(), RecordError> {
             let (base_sequence, producer_id) = (header.raw_base_sequence(), producer_id.get());
             Err(RecordError::SequenceMissing { base_sequence, producer_id })
         }
+        Some(producer_id) if header.producer_epoch().is_none() => {
+            Err(RecordError::EpochMissing { producer_id: producer_id.get() })
+        }
         Some(_) | None => Ok(()),
     }
 }

@@ -3,6 +3,8 @@
 
 use thiserror::Error;
 
+use crate::record::control::ControlRecordError;
+
 /// The Kafka error code that a refusal is answered with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RecordErrorKind {
@@ -58,6 +60,10 @@ pub enum RecordError {
         "invalid sequence number {base_sequence} in record batch with producer id {producer_id}"
     )]
     SequenceMissing { base_sequence: i32, producer_id: u64 },
+    #[error("the record batch with producer id {producer_id} has no producer epoch")]
+    EpochMissing { producer_id: u64 },
+    #[error(transparent)]
+    ControlRecord(#[from] ControlRecordError),
     #[error("the record batch size is {size_bytes} bytes, the configured maximum {max_bytes}")]
     BatchTooLarge { size_bytes: usize, max_bytes: usize },
     #[error("the record batch size is {size_bytes} bytes, the configured segment size {max_bytes}")]
@@ -101,6 +107,8 @@ impl RecordError {
             | Self::CountMismatch { .. }
             | Self::ControlBatch
             | Self::SequenceMissing { .. }
+            | Self::EpochMissing { .. }
+            | Self::ControlRecord(_)
             | Self::Decompress { .. }
             | Self::RecordStructure { .. }
             | Self::RecordsMissing { .. }
@@ -134,6 +142,8 @@ impl RecordError {
             | Self::CountMismatch { .. }
             | Self::ControlBatch
             | Self::SequenceMissing { .. }
+            | Self::EpochMissing { .. }
+            | Self::ControlRecord(_)
             | Self::BatchTooLarge { .. }
             | Self::LargerThanSegment { .. }
             | Self::ZstdTooEarly { .. }

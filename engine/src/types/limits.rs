@@ -18,6 +18,10 @@ pub const REJECTED_RECORDS_MAX: usize = 1000;
 /// The clean-shutdown marker is a line of text; more than this is none of ours or Kafka's.
 pub const CLEAN_SHUTDOWN_BYTES_MAX: usize = 4096;
 
+/// How many batches of a producer are remembered, to recognise those that its client sends again.
+/// It is as many as Kafka's clients keep in flight.
+pub const PRODUCER_BATCHES_REMEMBERED: usize = 5;
+
 /// Direct I/O moves whole blocks of this size, at positions that are multiples of it.
 pub const BLOCK_BYTES: usize = 4096;
 

@@ -87,6 +87,11 @@ impl Sequence {
     pub const fn advance(self, count: u32) -> Self {
         Self(self.0.wrapping_add(count) & Self::MAX.0)
     }
+
+    /// The sequence `count` records earlier; before 0 came 2³¹−1.
+    pub const fn rewind(self, count: u32) -> Self {
+        Self(self.0.wrapping_sub(count) & Self::MAX.0)
+    }
 }
 
 /// A record's timestamp: milliseconds since 1970, whatever the producer wrote, or absent (-1).
@@ -120,6 +125,7 @@ mod tests {
     fn a_sequence_wraps_to_zero_after_the_largest() {
         assert_eq!(Sequence::MAX.advance(1), Sequence::ZERO);
         assert_eq!(Sequence::MAX.advance(3).get(), 2);
+        assert_eq!(Sequence::ZERO.advance(2).rewind(3), Sequence::MAX);
     }
 
     #[test]
