@@ -31,3 +31,11 @@ pub const GROUP_TOMBSTONES_PER_APPEND_MAX: usize = 1000;
 
 const _: () = assert!(BATCH_BYTES_MAX <= FRAME_BYTES_MAX);
 const _: () = assert!(BATCH_BYTES_MAX <= DECOMPRESSED_BYTES_MAX);
+
+/// A batch of metadata records ends before it grows beyond this, unless one record alone does.
+pub const METADATA_BATCH_BYTES_MAX: usize = 1024 * 1024;
+
+const _: () = assert!(METADATA_BATCH_BYTES_MAX <= BATCH_BYTES_MAX);
+
+/// The most partitions that one command may create, so that its records fit the log's batches.
+pub const PARTITIONS_PER_COMMAND_MAX: usize = 10_000;

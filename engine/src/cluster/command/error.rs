@@ -1,0 +1,62 @@
+//! Why the controller refuses: one kind per Kafka error code, and a sentence in Kafka's words.
+
+use thiserror::Error;
+
+macro_rules! kinds {
+    ($($name:ident = $code:literal),+ $(,)?) => {
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum CommandErrorKind { $($name),+ }
+
+        impl CommandErrorKind {
+            pub const ALL: &[Self] = &[$(Self::$name),+];
+
+            /// The number that stands for the kind on Kafka's wire.
+            pub const fn code(self) -> i16 {
+                match self { $(Self::$name => $code),+ }
+            }
+        }
+    };
+}
+
+kinds! {
+    UnknownTopicOrPartition = 3,
+    InvalidTopic = 17,
+    InvalidRequest = 42,
+    TopicAlreadyExists = 36,
+    InvalidPartitions = 37,
+    InvalidReplicationFactor = 38,
+    InvalidReplicaAssignment = 39,
+    InvalidConfig = 40,
+    PolicyViolation = 44,
+    TopicDeletionDisabled = 73,
+    StaleBrokerEpoch = 77,
+    UnknownTopicId = 100,
+    DuplicateBrokerRegistration = 101,
+    BrokerIdNotRegistered = 102,
+    UnsupportedVersion = 35,
+    UnknownServerError = -1,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("{message}")]
+pub struct CommandError {
+    pub kind: CommandErrorKind,
+    pub message: String,
+}
+
+impl CommandError {
+    pub(super) fn new(kind: CommandErrorKind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into() }
+    }
+}
+
+macro_rules! refuse {
+    ($kind:ident, $($message:tt)+) => {
+        $crate::cluster::command::CommandError::new(
+            $crate::cluster::command::CommandErrorKind::$kind,
+            format!($($message)+),
+        )
+    };
+}
+
+pub(super) use refuse;

@@ -1,0 +1,47 @@
+//! The topics that the broker keeps for itself, with the settings without which their coordinators
+//! would lose state.
+
+use crate::cluster::command::topics::CreateTopic;
+use crate::config::{BrokerConfig, InternalTopic};
+
+pub const CONSUMER_OFFSETS: &str = "__consumer_offsets";
+pub const TRANSACTION_STATE: &str = "__transaction_state";
+pub const METADATA: &str = "__cluster_metadata";
+const SHARE_GROUP_STATE: &str = "__share_group_state";
+
+/// Kafka marks these topics as internal to its clients.
+pub fn is_internal(name: &str) -> bool {
+    [CONSUMER_OFFSETS, TRANSACTION_STATE, SHARE_GROUP_STATE].contains(&name)
+}
+
+/// The topic of committed offsets, as it is created when the first group needs it.
+pub fn consumer_offsets(config: &BrokerConfig) -> CreateTopic {
+    let topic = &config.groups.offsets_topic;
+    create(CONSUMER_OFFSETS, topic, vec![("compression.type", "producer".to_owned())])
+}
+
+/// The topic of transactions, as it is created when the first transactional producer needs it.
+pub fn transaction_state(config: &BrokerConfig) -> CreateTopic {
+    let transactions = &config.transactions;
+    let more = vec![
+        ("compression.type", "uncompressed".to_owned()),
+        ("min.insync.replicas", transactions.state_topic_min_in_sync.to_string()),
+        ("unclean.leader.election.enable", "false".to_owned()),
+    ];
+    create(TRANSACTION_STATE, &transactions.state_topic, more)
+}
+
+fn create(name: &str, topic: &InternalTopic, more: Vec<(&str, String)>) -> CreateTopic {
+    let common = [
+        ("cleanup.policy", "compact".to_owned()),
+        ("segment.bytes", topic.segment_bytes.to_string()),
+    ];
+    let configs = common.into_iter().chain(more);
+    CreateTopic {
+        name: name.to_owned(),
+        partitions: i32::try_from(topic.partitions).unwrap_or(i32::MAX),
+        replication_factor: i16::try_from(topic.replication_factor).unwrap_or(i16::MAX),
+        assignments: Vec::new(),
+        configs: configs.map(|(key, value)| (key.to_owned(), Some(value))).collect(),
+    }
+}

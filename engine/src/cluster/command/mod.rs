@@ -1,0 +1,38 @@
+//! What a client may ask of the controller. A command looks at the image, answers item by item, and
+//! returns the records that make it true; nothing changes until the log has them.
+
+mod configs;
+mod error;
+mod group_config;
+mod internal_topic;
+mod leadership;
+mod partitions;
+mod producer_ids;
+mod registration;
+mod settings;
+mod topics;
+mod topics_delete;
+
+pub use configs::{
+    ConfigChange, ConfigOperation, ResourceChange, ResourceReplacement, alter_configs,
+    replace_configs,
+};
+pub use error::{CommandError, CommandErrorKind};
+pub use internal_topic::{
+    CONSUMER_OFFSETS, METADATA, TRANSACTION_STATE, consumer_offsets, is_internal, transaction_state,
+};
+pub use leadership::{fence_broker, unfence_broker};
+pub use partitions::{GrowTopic, create_partitions};
+pub use producer_ids::{PRODUCER_ID_BLOCK, ProducerIdBlock, allocate_producer_ids};
+pub use registration::{Registration, format, register_broker, unregister_broker};
+pub use topics::{CreateTopic, CreatedTopic, create_topics};
+pub use topics_delete::{DeletedTopic, TopicRef, delete_topics};
+
+use crate::records::metadata::MetadataRecord;
+
+/// The answers of a command, and the records to append before they are given.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Outcome<A> {
+    pub records: Vec<MetadataRecord>,
+    pub answers: A,
+}
