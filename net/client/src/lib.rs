@@ -1,1 +1,25 @@
+//! A small Kafka client for one core: connections, administration, producer, consumer.
+//!
+//! A [`Client`] keeps a connection to each broker that it needs and routes typed requests.
+//! [`admin`], [`producer`] and [`consumer`] are built on it; whoever needs something else sends
+//! any request of `wire` with [`Client::call`].
 
+pub mod batch;
+mod cluster;
+mod connection;
+mod error;
+pub mod limits;
+mod retry;
+mod signal;
+mod types;
+
+pub use cluster::{
+    BrokerMetadata, Client, ClientOptions, CoordinatorKind, Metadata, PartitionMetadata, Target,
+    TopicMetadata,
+};
+pub use connection::{
+    CallError, Connection, ConnectionOptions, LinkError, PendingCall, RawCall, VersionTable,
+};
+pub use error::{ClientError, Retriable, ServerError, check};
+pub use retry::RetryOptions;
+pub use types::{IsolationLevel, TopicPartition};

@@ -1,0 +1,12 @@
+//! Every bound of the client.
+
+/// A response frame above this is refused before memory is taken for it.
+pub const RESPONSE_BYTES_MAX: usize = 256 << 20;
+/// One batch, decompressed.
+pub const DECOMPRESSED_BYTES_MAX: usize = 256 << 20;
+/// How much one read of a connection takes at most, and the least room its buffer has.
+pub const READ_BYTES: usize = 256 << 10;
+/// Requests of one connection that wait to be written or answered.
+pub const IN_FLIGHT_MAX: usize = 1024;
+
+const _: () = assert!(READ_BYTES <= RESPONSE_BYTES_MAX);
