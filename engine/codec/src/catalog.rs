@@ -27,6 +27,23 @@ impl CatalogEntry {
             encode_default: encode_default::<T>,
         }
     }
+
+    /// Whether the bytes are this message in this version.
+    ///
+    /// # Panics
+    /// When something that could be read cannot be written, or does not read back as the same.
+    pub fn reads_back(&self, bytes: &Bytes, version: i16) -> bool {
+        let written = match (self.recode)(bytes, version, version) {
+            Ok(written) => written,
+            Err(RecodeError::Decode(_)) => return false,
+            Err(RecodeError::Encode(error)) => {
+                panic!("{} of version {version} was read but cannot be written: {error}", self.name)
+            }
+        };
+        let again = (self.recode)(&written, version, version);
+        assert_eq!(again, Ok(written), "{} of version {version} does not read back", self.name);
+        true
+    }
 }
 
 fn recode<T: Message>(bytes: &Bytes, from: i16, to: i16) -> Result<Bytes, RecodeError> {
@@ -45,10 +62,7 @@ fn encode_default<T: Message>(version: i16) -> Result<Bytes, EncodeError> {
 }
 
 /// The entry for fuzzing: the first three bytes choose a message and a version, the rest is read as
-/// that. Says whether it could be read.
-///
-/// # Panics
-/// When something that could be read cannot be written, or does not read back as the same.
+/// that. Says whether it could be read, as `CatalogEntry::reads_back` does.
 pub fn decode_any(catalog: &[CatalogEntry], data: &[u8]) -> bool {
     let mut data = Bytes::copy_from_slice(data);
     let (Ok(entry), Ok(version)) = (data.try_get_u16(), data.try_get_u8()) else { return false };
@@ -57,14 +71,5 @@ pub fn decode_any(catalog: &[CatalogEntry], data: &[u8]) -> bool {
         return false;
     };
     let version = entry.versions.start().saturating_add(version.into()).min(*entry.versions.end());
-    let written = match (entry.recode)(&data, version, version) {
-        Ok(written) => written,
-        Err(RecodeError::Decode(_)) => return false,
-        Err(RecodeError::Encode(error)) => {
-            panic!("{} of version {version} was read but cannot be written: {error}", entry.name)
-        }
-    };
-    let again = (entry.recode)(&written, version, version);
-    assert_eq!(again, Ok(written), "{} of version {version} does not read back", entry.name);
-    true
+    entry.reads_back(&data, version)
 }

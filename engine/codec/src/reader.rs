@@ -11,7 +11,8 @@ use crate::{DecodeError, Message, Primitive, UnknownTags, Uuid};
 pub(crate) const STRING_BYTES_MAX: usize = 0x7fff;
 
 /// How much memory the arrays of a message may take, for each byte of its encoding and in any case.
-/// The densest real messages need about six bytes per byte; a hostile one could ask for fifty.
+/// The densest message that a client can mean asks for the metadata of topics with names of two
+/// letters, and needs 16 bytes for each; a hostile one could take fifty.
 const BUDGET_PER_BYTE: usize = 16;
 const BUDGET_BASE: usize = 64 * 1024;
 
@@ -26,6 +27,11 @@ pub struct Reader {
 impl Reader {
     pub fn new(bytes: Bytes) -> Self {
         let budget = bytes.len().saturating_mul(BUDGET_PER_BYTE).saturating_add(BUDGET_BASE);
+        Self::with_budget(bytes, budget)
+    }
+
+    /// A reader whose arrays may take `budget` bytes of memory.
+    pub fn with_budget(bytes: Bytes, budget: usize) -> Self {
         Self { bytes, budget }
     }
 
@@ -295,4 +301,90 @@ fn length_of(length: i64) -> Result<Option<usize>, DecodeError> {
         return Ok(None);
     }
     usize::try_from(length).map(Some).map_err(|_| DecodeError::NegativeLength { length })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reader(bytes: &'static [u8]) -> Reader {
+        Reader::new(Bytes::from_static(bytes))
+    }
+
+    #[test]
+    fn a_varint_ends_where_its_bits_end() {
+        assert_eq!(reader(&[0xff, 0xff, 0xff, 0xff, 0x0f]).unsigned_varint(), Ok(u32::MAX));
+        let too_long = Err(DecodeError::VarintTooLong { bytes_max: 5 });
+        assert_eq!(reader(&[0xff, 0xff, 0xff, 0xff, 0x1f]).unsigned_varint(), too_long);
+        assert_eq!(reader(&[0x80, 0x80, 0x80, 0x80, 0x80, 0]).unsigned_varint(), too_long);
+        let cut = Err(DecodeError::Truncated { needed: 3, remaining: 2 });
+        assert_eq!(reader(&[0x80, 0x80]).unsigned_varint(), cut);
+        assert_eq!(reader(&[0x01]).varint(), Ok(-1));
+    }
+
+    #[test]
+    fn a_varlong_ends_where_its_bits_end() {
+        let lowest = [0xff; 10];
+        let mut bytes = lowest;
+        bytes[9] = 1;
+        assert_eq!(Reader::new(Bytes::copy_from_slice(&bytes)).varlong(), Ok(i64::MIN));
+        bytes[9] = 2;
+        let too_long = Err(DecodeError::VarintTooLong { bytes_max: 10 });
+        assert_eq!(Reader::new(Bytes::copy_from_slice(&bytes)).varlong(), too_long);
+        assert_eq!(Reader::new(Bytes::copy_from_slice(&lowest)).varlong(), too_long);
+    }
+
+    #[test]
+    fn a_length_is_null_only_at_minus_one() {
+        assert_eq!(reader(&[0xff, 0xff]).nullable_string(false), Ok(None));
+        assert_eq!(reader(&[0]).nullable_string(true), Ok(None));
+        assert_eq!(reader(&[0]).string(true), Err(DecodeError::UnexpectedNull));
+        let negative = Err(DecodeError::NegativeLength { length: -2 });
+        assert_eq!(reader(&[0xff, 0xfe]).nullable_string(false), negative);
+    }
+
+    #[test]
+    fn a_string_is_utf8_and_not_longer_than_the_protocol_allows() {
+        assert_eq!(reader(&[0, 1, 0xff]).string(false), Err(DecodeError::InvalidUtf8));
+        let mut long = vec![0x81, 0x80, 0x02];
+        long.resize(3 + 0x8000, b'a');
+        let refused = DecodeError::StringTooLong { length: 0x8000, limit: STRING_BYTES_MAX };
+        assert_eq!(Reader::new(long.into()).string(true), Err(refused));
+    }
+
+    #[test]
+    fn bytes_are_a_slice_of_the_input() {
+        let input = Bytes::from(vec![0, 0, 0, 2, 7, 8, 9]);
+        let mut reader = Reader::new(input.clone());
+        let bytes = reader.bytes(false).unwrap();
+        assert_eq!((bytes.as_ptr(), bytes.len()), (input.slice(4..).as_ptr(), 2));
+        assert_eq!(reader.finish(), Err(DecodeError::TrailingBytes { remaining: 1 }));
+    }
+
+    #[test]
+    fn a_count_is_held_against_bytes_and_budget() {
+        let refused = DecodeError::CountTooLarge { count: 2, element_bytes_min: 4, remaining: 7 };
+        let short = reader(&[0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0]).array::<i32>(false);
+        assert_eq!(short, Err(refused));
+        let bytes = Bytes::from_static(&[0, 0, 0, 2, 0, 0, 0, 0]);
+        let strings = Reader::with_budget(bytes, 47).array::<String>(false);
+        assert_eq!(strings, Err(DecodeError::BudgetExceeded { count: 2, budget: 47 }));
+    }
+
+    #[test]
+    fn tags_grow_and_a_known_one_is_used_up() {
+        let order = Err(DecodeError::TagOrder { tag: 1, previous: 1 });
+        assert_eq!(reader(&[2, 1, 0, 1, 0]).unknown_tags(), order);
+        let mut known = |_, reader: &mut Reader| reader.i8().map(|_| true);
+        let rest = reader(&[1, 5, 2, 0, 0]).tags(&mut known);
+        assert_eq!(rest, Err(DecodeError::TagTrailingBytes { tag: 5, remaining: 1 }));
+        let none = UnknownTags::default();
+        assert_eq!(reader(&[1, 5, 1, 0]).tags(&mut known), Ok(none));
+    }
+
+    #[test]
+    fn a_count_of_tags_takes_memory_only_as_they_come() {
+        let cut = reader(&[0xff, 0xff, 0xff, 0xff, 0x0f, 1, 0]).unknown_tags();
+        assert_eq!(cut, Err(DecodeError::Truncated { needed: 1, remaining: 0 }));
+    }
 }

@@ -308,3 +308,89 @@ impl Writer {
 fn length_i32(length: usize) -> Result<i32, EncodeError> {
     i32::try_from(length).map_err(|_| EncodeError::TooLong { length, limit: LENGTH_MAX })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn large_bytes_are_spliced_and_small_ones_copied() {
+        let large = Bytes::from(vec![1; SPLICE_BYTES_MIN]);
+        let mut writer = Writer::new();
+        writer.i8(1);
+        writer.bytes(&large, false).unwrap();
+        writer.raw(&large);
+        writer.bytes(&Bytes::from_static(b"small"), true).unwrap();
+        let length = writer.len();
+        let parts = writer.finish();
+        let spliced = parts.iter().filter(|part| part.as_ptr() == large.as_ptr());
+        assert_eq!(spliced.count(), 2);
+        assert_eq!(parts.len(), 4);
+        assert_eq!(parts.iter().map(Bytes::len).sum::<usize>(), length);
+        assert_eq!(parts[0], [1, 0, 0, 8, 0].as_slice());
+        assert_eq!(parts[3], b"\x06small".as_slice());
+    }
+
+    #[test]
+    fn what_another_writer_spliced_keeps_its_place() {
+        let large = Bytes::from(vec![1; SPLICE_BYTES_MIN]);
+        let mut inner = Writer::new();
+        inner.i8(2);
+        inner.raw(&large);
+        inner.i8(3);
+        let mut outer = Writer::new();
+        outer.raw(&large);
+        outer.i8(1);
+        outer.append(inner);
+        let expected = [&large[..], &[1, 2], &large[..], &[3]].concat();
+        assert_eq!(outer.into_bytes(), expected);
+    }
+
+    #[test]
+    fn the_size_of_a_frame_counts_what_is_spliced() {
+        let mut writer = Writer::new();
+        writer.i32(0);
+        writer.raw(&Bytes::from(vec![1; SPLICE_BYTES_MIN]));
+        writer.i8(1);
+        writer.set_frame_size().unwrap();
+        assert_eq!(writer.finish()[0], 2049_u32.to_be_bytes().as_slice());
+    }
+
+    #[test]
+    fn a_string_beyond_the_protocol_is_refused() {
+        let long = "a".repeat(0x8000);
+        let refused = EncodeError::StringTooLong { length: 0x8000, limit: STRING_BYTES_MAX };
+        assert_eq!(Writer::new().string(&long, true), Err(refused));
+    }
+
+    #[test]
+    fn varints_have_the_bytes_of_the_protocol() {
+        let mut writer = Writer::new();
+        writer.unsigned_varint(300);
+        writer.varint(-1);
+        writer.varlong(i64::MIN);
+        let mut expected = vec![0xac, 0x02, 0x01];
+        expected.extend([0xff; 9]);
+        expected.push(1);
+        assert_eq!(writer.into_bytes(), expected);
+    }
+
+    #[test]
+    fn tagged_fields_stand_in_order_among_the_unknown_ones() {
+        let unknown = UnknownTags(vec![(0, Bytes::from_static(b"a")), (2, Bytes::new())]);
+        let mut tags = TagWriter::new(&unknown);
+        let mut one = |writer: &mut Writer| {
+            writer.i8(9);
+            Ok(())
+        };
+        tags.field(1, &mut one).unwrap();
+        let mut writer = Writer::new();
+        tags.finish(&mut writer).unwrap();
+        assert_eq!(writer.into_bytes(), [3, 0, 1, b'a', 1, 1, 9, 2, 0].as_slice());
+
+        let mut tags = TagWriter::new(&unknown);
+        let refused = EncodeError::TagOrder { tag: 2, previous: 2 };
+        let twice = tags.field(2, &mut one).and_then(|()| tags.finish(&mut Writer::new()));
+        assert_eq!(twice, Err(refused));
+    }
+}

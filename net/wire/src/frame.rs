@@ -2,10 +2,10 @@
 //! here alone, since a wrong one shifts every byte that follows.
 
 use bytes::Bytes;
-use codec::{DecodeError, EncodeError, Message, Reader, Writer};
+use codec::{CatalogEntry, DecodeError, EncodeError, Message, Reader, Writer};
 use thiserror::Error;
 
-use crate::messages::{RequestHeader, ResponseHeader};
+use crate::messages::{CATALOG, RequestHeader, ResponseHeader};
 use crate::{ApiKey, ErrorCode, Request};
 
 /// A first guess for what is not spliced; most messages fit and do not grow again.
@@ -122,6 +122,24 @@ fn refuses_api_versions<R: Request>(reader: &Reader) -> Result<bool, DecodeError
     Ok(reader.clone().i16()? == ErrorCode::UnsupportedVersion.code())
 }
 
+/// The entry for fuzzing: a request as it comes from a socket, its size already off. Says whether
+/// header and body could be read.
+///
+/// # Panics
+/// When a body that could be read cannot be written, or does not read back as the same.
+pub fn decode_any_request(data: &[u8]) -> bool {
+    let mut reader = Reader::new(Bytes::copy_from_slice(data));
+    let Ok(header) = decode_request_header(&mut reader) else { return false };
+    let name = header.api_key.name();
+    let is_asked = |entry: &&CatalogEntry| entry.name.strip_suffix("Request") == Some(name);
+    let entry = CATALOG.iter().find(is_asked).expect("every key has a request");
+    if !entry.versions.contains(&header.api_version) {
+        return false;
+    }
+    let body = reader.take(reader.remaining()).expect("what remains can be taken");
+    entry.reads_back(&body, header.api_version)
+}
+
 fn frame(
     header: &impl Message,
     header_version: i16,
@@ -134,4 +152,107 @@ fn frame(
     body.encode(&mut writer, version)?;
     writer.set_frame_size()?;
     Ok(writer.finish())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::messages::fetch_response::{FetchableTopicResponse, PartitionData};
+    use crate::messages::{
+        ApiVersionsRequest, ApiVersionsResponse, FetchRequest, FetchResponse, MetadataRequest,
+        SaslHandshakeRequest,
+    };
+
+    fn joined(parts: &[Bytes]) -> Vec<u8> {
+        parts.concat()
+    }
+
+    #[test]
+    fn a_request_frame_opens_with_size_and_header() {
+        let request = MetadataRequest::default();
+        let frame = encode_request(1, 7, Some("me"), &request).unwrap();
+        let expected = [0, 0, 0, 16, 0, 3, 0, 1, 0, 0, 0, 7, 0, 2, b'm', b'e', 0, 0, 0, 0];
+        assert_eq!(joined(&frame), expected);
+    }
+
+    #[test]
+    fn a_flexible_header_keeps_the_old_form_of_the_client_id() {
+        let request = MetadataRequest { topics: None, ..MetadataRequest::default() };
+        let frame = joined(&encode_request(9, 7, Some("me"), &request).unwrap());
+        let header = [0, 3, 0, 9, 0, 0, 0, 7, 0, 2, b'm', b'e', 0];
+        assert_eq!(frame[4..17], header);
+        let mut reader = Reader::new(Bytes::from(frame).slice(4..));
+        let decoded = decode_request_header(&mut reader).unwrap();
+        let expected = DecodedRequestHeader {
+            api_key: ApiKey::Metadata,
+            api_version: 9,
+            correlation_id: 7,
+            client_id: Some("me".to_owned()),
+        };
+        assert_eq!(decoded, expected);
+        assert_eq!(MetadataRequest::decode(&mut reader, 9), Ok(request));
+        assert_eq!(reader.finish(), Ok(()));
+    }
+
+    #[test]
+    fn an_unknown_operation_or_version_is_refused_but_for_api_versions() {
+        let decode = |bytes: &'static [u8]| {
+            decode_request_header(&mut Reader::new(Bytes::from_static(bytes)))
+        };
+        let unknown = decode(&[0x7f, 0xff, 0, 0, 0, 0, 0, 1, 0, 0]);
+        assert_eq!(unknown, Err(RequestHeaderError::UnknownApiKey { code: 0x7fff }));
+        let version = decode(&[0, 0, 0, 14, 0, 0, 0, 1, 0, 0, 0]);
+        let expected = RequestHeaderError::UnsupportedVersion { name: "Produce", version: 14 };
+        assert_eq!(version, Err(expected));
+        let header = decode(&[0, 18, 0x7f, 0xff, 0, 0, 0, 1, 0, 0, 0]).unwrap();
+        assert_eq!((header.api_key, header.api_version), (ApiKey::ApiVersions, 0x7fff));
+    }
+
+    #[test]
+    fn a_response_comes_back_and_another_ones_is_refused() {
+        let response = FetchResponse { session_id: 5, ..FetchResponse::default() };
+        let frame = encode_response::<FetchRequest>(12, 3, &response).unwrap();
+        let bytes = Bytes::from(joined(&frame)).slice(4..);
+        assert_eq!(response_correlation_id(&bytes), Ok(3));
+        assert_eq!(decode_response::<FetchRequest>(bytes.clone(), 12, 3), Ok(response));
+        let other = decode_response::<FetchRequest>(bytes, 12, 4);
+        assert_eq!(other, Err(ResponseError::OtherRequest { expected: 4, found: 3 }));
+    }
+
+    #[test]
+    fn large_records_leave_as_a_slice_of_their_own() {
+        let records = Bytes::from(vec![7; 100_000]);
+        let partition =
+            PartitionData { records: Some(records.clone()), ..PartitionData::default() };
+        let topic = FetchableTopicResponse { partitions: vec![partition], ..Default::default() };
+        let response = FetchResponse { responses: vec![topic], ..FetchResponse::default() };
+        let frame = encode_response::<FetchRequest>(12, 3, &response).unwrap();
+        let spliced = frame.iter().any(|part| part.as_ptr() == records.as_ptr());
+        assert!(spliced, "the records were copied");
+        let bytes = joined(&frame);
+        let size = u32::from_be_bytes(*bytes.first_chunk().unwrap());
+        assert_eq!(usize::try_from(size).unwrap(), bytes.len() - 4);
+        let decoded = decode_response::<FetchRequest>(Bytes::from(bytes).slice(4..), 12, 3);
+        assert_eq!(decoded, Ok(response));
+    }
+
+    #[test]
+    fn a_refusal_of_api_versions_is_read_in_version_zero() {
+        let refusal = ApiVersionsResponse {
+            error_code: ErrorCode::UnsupportedVersion.code(),
+            ..ApiVersionsResponse::default()
+        };
+        let frame = encode_response::<ApiVersionsRequest>(0, 1, &refusal).unwrap();
+        let bytes = Bytes::from(joined(&frame)).slice(4..);
+        assert_eq!(decode_response::<ApiVersionsRequest>(bytes, 4, 1), Ok(refusal));
+    }
+
+    #[test]
+    fn the_entry_for_fuzzing_reads_what_a_client_sends() {
+        let request = SaslHandshakeRequest { mechanism: "PLAIN".to_owned() };
+        let frame = joined(&encode_request(1, 7, None, &request).unwrap());
+        assert!(decode_any_request(&frame[4..]));
+        assert!(!decode_any_request(&frame[4..frame.len() - 1]));
+        assert!(!decode_any_request(&[]));
+    }
 }

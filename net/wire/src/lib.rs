@@ -11,8 +11,9 @@ pub use api_key::ApiKey;
 pub use codec::{DecodeError, EncodeError, Message, Reader, Schema, UnknownTags, Uuid, Writer};
 pub use error_code::ErrorCode;
 pub use frame::{
-    DecodedRequestHeader, RequestHeaderError, ResponseError, decode_request_header,
-    decode_response, encode_request, encode_response, response_correlation_id,
+    DecodedRequestHeader, RequestHeaderError, ResponseError, decode_any_request,
+    decode_request_header, decode_response, encode_request, encode_response,
+    response_correlation_id,
 };
 
 /// A message that asks, and knows how it is answered.

@@ -59,6 +59,22 @@ fn an_absurd_count_is_refused_before_memory_is_claimed() {
     assert!(matches!(compact, Err(DecodeError::CountTooLarge { count: 0xffff_fffe, .. })));
 }
 
+/// The densest thing that a client can mean; the budget of memory must not refuse it.
+#[test]
+fn metadata_of_all_topics_with_two_letters_can_be_asked_for() {
+    use wire::messages::metadata_request::MetadataRequestTopic;
+    let letters = ('a'..='z').chain('A'..='Z').chain('0'..='9').chain(['.', '_', '-']);
+    let names = letters.clone().flat_map(|one| letters.clone().map(move |two| [one, two]));
+    let topic = |name: [char; 2]| MetadataRequestTopic {
+        name: Some(name.iter().collect()),
+        ..MetadataRequestTopic::default()
+    };
+    let topics = names.map(topic).collect::<Vec<_>>();
+    let request = MetadataRequest { topics: Some(topics), ..MetadataRequest::default() };
+    let bytes = encode(&request, 9).unwrap();
+    assert_eq!(MetadataRequest::decode(&mut Reader::new(bytes), 9), Ok(request));
+}
+
 #[test]
 fn a_version_that_does_not_exist_is_refused_both_ways() {
     let expected = DecodeError::UnsupportedVersion { name: "ProduceRequest", version: 14 };
