@@ -4,10 +4,12 @@
 //! [`admin`], [`producer`] and [`consumer`] are built on it; whoever needs something else sends
 //! any request of `wire` with [`Client::call`].
 
+pub mod admin;
 pub mod batch;
 mod cluster;
 mod connection;
 mod error;
+pub mod group;
 pub mod limits;
 mod retry;
 mod signal;

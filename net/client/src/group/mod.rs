@@ -1,0 +1,3 @@
+//! Membership in a classic consumer group.
+
+pub mod protocol;
