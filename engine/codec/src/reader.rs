@@ -170,6 +170,8 @@ impl Reader {
         version: i16,
         flexible: bool,
     ) -> Result<Option<Vec<T>>, DecodeError> {
+        // Elements without bytes could be counted without end.
+        const { assert!(T::BYTES_MIN > 0) };
         let Some(count) = self.count(flexible, T::BYTES_MIN, size_of::<T>())? else {
             return Ok(None);
         };

@@ -1,9 +1,8 @@
 //! Which generated file stands where, so that writing and checking cannot disagree.
 
 use std::collections::BTreeMap;
-use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::{fs, io};
 
 use thiserror::Error;
@@ -19,8 +18,8 @@ pub enum FilesError {
     Io { path: PathBuf, source: io::Error },
     #[error("{path}, {source}")]
     Table { path: PathBuf, source: TableError },
-    #[error("rustfmt refuses {path}: {message}")]
-    Rustfmt { path: PathBuf, message: String },
+    #[error("rustfmt: {message}")]
+    Rustfmt { message: String },
     #[error("{path} has no place for the generated table")]
     NoMarks { path: PathBuf },
 }
@@ -87,9 +86,7 @@ pub fn generate(root: &Path, tables: &Tables) -> Result<BTreeMap<PathBuf, String
     let mut files = BTreeMap::new();
     wire(tables, &mut files);
     engine(tables, &mut files);
-    for (path, text) in &mut files {
-        *text = rustfmt(root, path, text)?;
-    }
+    rustfmt(root, &mut files)?;
     let page = PathBuf::from("docs/protocol.md");
     let text = read(&root.join(&page))?;
     let refreshed = protocol_page::refreshed(&text, tables.all(Module::Clients));
@@ -194,15 +191,11 @@ pub fn write(root: &Path, files: &BTreeMap<PathBuf, String>) -> Result<Vec<PathB
     let different = differences(root, files)?;
     for path in &different {
         let target = root.join(path);
-        let io_error = |source| FilesError::Io { path: target.clone(), source };
-        let Some(text) = files.get(path) else {
-            fs::remove_file(&target).map_err(io_error)?;
-            continue;
-        };
-        if let Some(folder) = target.parent() {
-            fs::create_dir_all(folder).map_err(io_error)?;
+        match files.get(path) {
+            Some(text) => write_file(&target, text)?,
+            None => fs::remove_file(&target)
+                .map_err(|source| FilesError::Io { path: target, source })?,
         }
-        fs::write(&target, text).map_err(io_error)?;
     }
     Ok(different)
 }
@@ -230,26 +223,49 @@ pub fn differences(
     Ok(different)
 }
 
-fn rustfmt(root: &Path, path: &Path, text: &str) -> Result<String, FilesError> {
-    let refused = |message: String| FilesError::Rustfmt { path: path.to_owned(), message };
-    let mut child = Command::new("rustfmt")
-        .args(["--edition", "2024", "--config-path"])
-        .arg(root)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .map_err(|error| refused(error.to_string()))?;
-    let input = child.stdin.take();
-    std::thread::scope(|scope| {
-        // Both pipes are served at once, or a long file would fill one while we fill the other.
-        scope.spawn(move || input.map(|mut input| input.write_all(text.as_bytes())));
-        let output = child.wait_with_output().map_err(|error| refused(error.to_string()))?;
-        if !output.status.success() {
-            return Err(refused(String::from_utf8_lossy(&output.stderr).into_owned()));
-        }
-        String::from_utf8(output.stdout).map_err(|error| refused(error.to_string()))
-    })
+/// Formats all files by one call, since starting the formatter takes longer than formatting. They
+/// are put into a folder of their own for it, so that a check does not touch the tree.
+fn rustfmt(root: &Path, files: &mut BTreeMap<PathBuf, String>) -> Result<(), FilesError> {
+    let scratch = std::env::temp_dir().join(format!("corelog-codegen-{}", std::process::id()));
+    let formatted = rustfmt_in(&scratch, root, files);
+    let removed = fs::remove_dir_all(&scratch);
+    formatted?;
+    removed.map_err(|source| FilesError::Io { path: scratch, source })
+}
+
+fn rustfmt_in(
+    scratch: &Path,
+    root: &Path,
+    files: &mut BTreeMap<PathBuf, String>,
+) -> Result<(), FilesError> {
+    for (path, text) in &*files {
+        write_file(&scratch.join(path), text)?;
+    }
+    // A module is formatted together with the files it names.
+    let is_named = |path: &Path| {
+        let module = path.with_file_name("mod.rs");
+        path != module && files.contains_key(&module)
+    };
+    let mut command = Command::new("rustfmt");
+    command.args(["--edition", "2024", "--config-path"]).arg(root);
+    command.args(files.keys().filter(|path| !is_named(path)).map(|path| scratch.join(path)));
+    let failed = |message: String| FilesError::Rustfmt { message };
+    let output = command.output().map_err(|error| failed(error.to_string()))?;
+    if !output.status.success() {
+        return Err(failed(String::from_utf8_lossy(&output.stderr).into_owned()));
+    }
+    for (path, text) in files {
+        *text = read(&scratch.join(path))?;
+    }
+    Ok(())
+}
+
+fn write_file(path: &Path, text: &str) -> Result<(), FilesError> {
+    let failed = |source| FilesError::Io { path: path.to_owned(), source };
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder).map_err(failed)?;
+    }
+    fs::write(path, text).map_err(failed)
 }
 
 fn read(path: &Path) -> Result<String, FilesError> {

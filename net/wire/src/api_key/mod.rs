@@ -50,9 +50,15 @@ impl ApiKey {
         (low <= high).then_some(low..=high)
     }
 
-    /// Whether a broker's listener answers it.
+    /// Whether a broker's listener answers it. Kafka leaves out the two telemetry operations while
+    /// nothing is configured to receive telemetry.
     pub const fn broker_advertised(self) -> bool {
         self.facts().on_broker
+    }
+
+    /// Clients push their own metrics by these; KIP-714.
+    pub const fn is_telemetry(self) -> bool {
+        matches!(self, Self::GetTelemetrySubscriptions | Self::PushTelemetry)
     }
 
     /// Whether a controller's listener answers it.
