@@ -57,26 +57,41 @@ until_true() {
     done
 }
 
-# try NAME FUNCTION [ARGUMENT…]
+# try NAME FUNCTION [ARGUMENT…]: the case runs in a subshell, where its failure ends only itself.
 try() {
     local title=$1 began=${EPOCHREALTIME/./}
     shift
     [[ $title == *"$only"* ]] || return 0
-    # The subshell keeps a failing case from ending the suite, and `set -e` working inside it.
     set +e
     (
         set -e
         "$@"
     ) >"$scratch/output" 2>&1
-    local code=$?
+    ended "$title" $? "$began"
     set -e
-    local took=$(((${EPOCHREALTIME/./} - began) / 1000))
-    if ((code == 0)); then
+}
+
+# try_here NAME FUNCTION [ARGUMENT…]: the case runs in this shell, because the processes it starts are needed
+# later; it must return 1 by itself where something is wrong.
+try_here() {
+    local title=$1 began=${EPOCHREALTIME/./}
+    shift
+    [[ $title == *"$only"* ]] || return 0
+    set +e
+    "$@" >"$scratch/output" 2>&1
+    ended "$title" $? "$began"
+    set -e
+}
+
+# ended NAME CODE BEGAN
+ended() {
+    local took=$(((${EPOCHREALTIME/./} - $3) / 1000))
+    if (($2 == 0)); then
         passed=$((passed + 1))
-        echo "PASS $title ($took ms)"
+        echo "PASS $1 ($took ms)"
     else
         failed=$((failed + 1))
-        echo "FAIL $title ($took ms)"
+        echo "FAIL $1 ($took ms)"
         sed 's/^/       /' "$scratch/output" | tail -30
     fi
 }

@@ -18,7 +18,7 @@ pub const CRATES: [(&str, &[&str]); 10] = [
     ("corelog-bench", &["codec", "wire", "client"]),
     ("corelog", &["codec", "wire", "socket", "client", "engine", "server", "bench"]),
     ("corelog-tidy", &[]),
-    ("corelog-codegen", &["codec"]),
+    ("corelog-codegen", &["codec", "wire"]),
 ];
 
 /// Each folder of the engine and the folders it may import. What is missing here may not exist.
