@@ -1,4 +1,164 @@
-//! One partition's log on one disk.
+//! One partition's log on one disk, in Kafka's files.
+//!
+//! Order and durability are two things. [`Log::append`] decides order and offsets at once, without
+//! waiting; a single task per log then writes and syncs whatever has gathered, and
+//! [`Log::durable`] says when. There is no timer: while one sync runs, the next batch gathers.
+//!
+//! Bytes are accepted only where the disk has promised space, so that a full disk refuses appends
+//! instead of breaking those it has taken. A failed write or sync fences the log: it is not tried
+//! again, since nobody knows what is on the disk then.
 
+mod append;
+mod damage;
+mod drive;
+mod error;
+mod file_names;
 pub mod format;
+mod history;
+mod index;
+mod leftovers;
+mod load;
+mod log_start;
+mod lookup;
+mod options;
 pub mod producers;
+mod read;
+mod scan;
+mod segment;
+mod state;
+mod tail;
+mod times;
+mod turns;
+mod upkeep;
+
+use std::cell::RefCell;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+pub use append::{Appended, Receipt};
+pub use error::{AppendError, LogError, LogFenced, NotDurable, OpenError, ReadError};
+pub use options::{LogOptions, Opening};
+pub use producers::{AppendContext, Origin};
+pub use read::LogSlice;
+pub use state::LogEnds;
+pub use times::TimedOffset;
+
+use crate::io::{Directory, Event, Runtime};
+use crate::log::lookup::Hints;
+use crate::log::producers::Producers;
+use crate::log::state::State;
+use crate::log::turns::Turns;
+use crate::types::{LeaderEpoch, Offset, TopicId};
+
+/// One partition's log. It belongs to one core and is shared there by `Rc`.
+pub struct Log {
+    runtime: Runtime,
+    directory: Directory,
+    options: RefCell<LogOptions>,
+    state: RefCell<State>,
+    /// Places in the log that readers will probably continue from.
+    hints: RefCell<Hints>,
+    /// The durable end moved, or will not move any more.
+    durability: Event,
+    /// Room was made, or will not be made any more.
+    room: Event,
+    /// Held by whoever changes files: the writing task, or upkeep.
+    files: Turns,
+    /// Appends that wait for room, in their order.
+    appends: Turns,
+}
+
+impl Log {
+    /// Opens the log in `folder`, and creates it if it is not there.
+    pub async fn open(
+        runtime: &Runtime,
+        folder: PathBuf,
+        options: LogOptions,
+        opening: Opening,
+    ) -> Result<Rc<Self>, OpenError> {
+        let directory = runtime.directory(&folder);
+        let loaded = Box::pin(load::load(runtime, &directory, &options, opening)).await?;
+        Ok(Rc::new(Self {
+            runtime: runtime.clone(),
+            directory,
+            options: RefCell::new(options),
+            state: RefCell::new(State::new(loaded)),
+            hints: RefCell::default(),
+            durability: Event::default(),
+            room: Event::default(),
+            files: Turns::default(),
+            appends: Turns::default(),
+        }))
+    }
+
+    pub fn ends(&self) -> LogEnds {
+        self.state.borrow().ends()
+    }
+
+    pub fn folder(&self) -> &Path {
+        self.directory.path()
+    }
+
+    /// The topic that the folder belongs to, if its `partition.metadata` names one.
+    pub fn topic_id(&self) -> Option<TopicId> {
+        self.state.borrow().topic_id
+    }
+
+    pub fn options(&self) -> LogOptions {
+        self.options.borrow().clone()
+    }
+
+    /// Takes effect with the next append, retention or roll.
+    pub fn set_options(&self, options: LogOptions) {
+        *self.options.borrow_mut() = options;
+    }
+
+    /// Bytes of all batches, including those below `log_start` in the first segment.
+    pub fn size_bytes(&self) -> u64 {
+        self.state.borrow().segments.values().map(|segment| segment.len.get()).sum()
+    }
+
+    pub fn segment_count(&self) -> usize {
+        self.state.borrow().segments.len()
+    }
+
+    /// Why the log takes no more appends, if it does not.
+    pub fn fenced(&self) -> Option<LogFenced> {
+        self.state.borrow().fenced.clone()
+    }
+
+    /// Where `epoch` ended: the largest known epoch not above it and the first offset of the next,
+    /// as OffsetForLeaderEpoch answers it.
+    pub fn epoch_end(&self, epoch: LeaderEpoch) -> Option<(LeaderEpoch, Offset)> {
+        let state = self.state.borrow();
+        state.epochs.end_offset_for(epoch, state.log_end)
+    }
+
+    pub fn latest_epoch(&self) -> Option<LeaderEpoch> {
+        self.state.borrow().epochs.latest().map(|entry| entry.epoch)
+    }
+
+    /// The epoch that wrote the record at `offset`.
+    pub fn epoch_of(&self, offset: Offset) -> Option<LeaderEpoch> {
+        self.state.borrow().epochs.epoch_for_offset(offset)
+    }
+
+    /// Looks at, or changes, what the log knows of its producers and their transactions.
+    pub fn producers<T>(&self, look: impl FnOnce(&mut Producers) -> T) -> T {
+        look(&mut self.state.borrow_mut().producers)
+    }
+
+    /// A new leader begins at the end of the log.
+    pub fn assign_epoch(&self, epoch: LeaderEpoch) {
+        let mut state = self.state.borrow_mut();
+        let end = state.log_end;
+        if state.epochs.latest().is_none_or(|latest| latest.epoch < epoch)
+            && state.epochs.assign(epoch, end)
+        {
+            state.epochs_changed = true;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -39,3 +39,39 @@ const _: () = assert!(METADATA_BATCH_BYTES_MAX <= BATCH_BYTES_MAX);
 
 /// The most partitions that one command may create, so that its records fit the log's batches.
 pub const PARTITIONS_PER_COMMAND_MAX: usize = 10_000;
+/// The longest single write to a segment; larger ones are cut, and written side by side.
+pub const WRITE_BYTES_MAX: usize = 512 * 1024;
+
+/// Writes of one log that are in flight at the same time.
+pub const WRITES_IN_FLIGHT_MAX: usize = 8;
+
+/// Bytes of one log that are appended and not synced yet, for any setting; a single append may be
+/// larger if nothing else is waiting.
+pub const UNSYNCED_BYTES_MAX: u64 = 64 * 1024 * 1024;
+
+/// Synced bytes that a log keeps in memory for readers at its end.
+pub const TAIL_CACHE_BYTES: u64 = 8 * 1024 * 1024;
+
+/// How much recovery reads at a time.
+pub const SCAN_READ_BYTES: usize = 1024 * 1024;
+
+const _: () = assert!(WRITE_BYTES_MAX.is_multiple_of(BLOCK_BYTES));
+const _: () = assert!(WRITE_BYTES_MAX.is_power_of_two());
+const _: () = assert!(BATCH_BYTES_MAX as u64 <= UNSYNCED_BYTES_MAX);
+
+/// The largest of the small files beside a log that are read whole.
+pub const SMALL_FILE_BYTES_MAX: u64 = 16 * 1024 * 1024;
+
+/// The least disk space that a log reserves ahead: a machine may hold a hundred thousand logs.
+pub const RESERVE_BYTES_MIN: u64 = 64 * 1024;
+
+/// The most disk space that a log reserves ahead; in between, each step doubles the file.
+pub const RESERVE_BYTES_MAX: u64 = 64 * 1024 * 1024;
+
+/// How much of a segment one read takes into memory, at least and at most. A batch that is larger
+/// than that is read whole.
+pub const READ_BYTES_MIN: usize = 64 * 1024;
+pub const READ_BYTES_MAX: usize = 2 * 1024 * 1024;
+
+/// Readers of one log whose places are remembered.
+pub const READ_HINTS_MAX: usize = 16;

@@ -1,0 +1,454 @@
+//! Finds out what a folder holds: after an orderly end by believing the files, after a crash by
+//! reading them. Whatever is found damaged is reported before anything is changed.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use crate::io::{Directory, File, Runtime};
+use crate::log::damage::{Damage, Verdict, has_unwritten_sector};
+use crate::log::error::OpenError;
+use crate::log::file_names::{FileKind, parse};
+use crate::log::format::leader_epoch_checkpoint::{self, EpochCache};
+use crate::log::format::partition_metadata;
+use crate::log::format::transaction_index::TransactionIndex;
+use crate::log::history::History;
+use crate::log::index::SegmentIndex;
+use crate::log::options::{LogOptions, Opening};
+use crate::log::producers::Producers;
+use crate::log::scan::{Scan, Stop, find_batch_behind};
+use crate::log::segment::Segment;
+use crate::log::{leftovers, log_start};
+use crate::record::BatchHeader;
+use crate::types::limits::{SCAN_READ_BYTES, SMALL_FILE_BYTES_MAX, UNSYNCED_BYTES_MAX};
+use crate::types::{Offset, TopicId};
+
+/// What was found.
+#[derive(Debug)]
+pub(super) struct Loaded {
+    pub(super) segments: BTreeMap<Offset, Rc<Segment>>,
+    pub(super) log_start: Offset,
+    pub(super) log_end: Offset,
+    pub(super) epochs: EpochCache,
+    pub(super) producers: Producers,
+    /// Of the last segment.
+    pub(super) aborted: TransactionIndex,
+    pub(super) topic_id: Option<TopicId>,
+    /// The folder and the names in it survive a power cut already.
+    pub(super) names_synced: bool,
+}
+
+struct Loader<'a> {
+    runtime: &'a Runtime,
+    directory: &'a Directory,
+    options: &'a LogOptions,
+    epochs: EpochCache,
+    history: History,
+}
+
+pub(super) async fn load(
+    runtime: &Runtime,
+    directory: &Directory,
+    options: &LogOptions,
+    opening: Opening,
+) -> Result<Loaded, OpenError> {
+    let created = directory.create().await?;
+    if !created {
+        leftovers::settle(runtime, directory).await?;
+    }
+    let topic_id = load_topic_id(directory, options).await?;
+    let stored_start = match directory.read_file(log_start::FILE, SMALL_FILE_BYTES_MAX).await? {
+        Some(bytes) => log_start::decode(&bytes),
+        None => None,
+    };
+    let found = find_segments(runtime, directory, stored_start.unwrap_or_default()).await?;
+    let checkpoint = directory
+        .read_file(leader_epoch_checkpoint::FILE, SMALL_FILE_BYTES_MAX)
+        .await?
+        .and_then(|bytes| EpochCache::decode(&bytes).ok());
+    let is_empty = found.segments.values().all(|segment| segment.len.get() == 0);
+    // Epochs that are not in the checkpoint can be told by the batches only.
+    let knows_epochs = checkpoint.is_some() || is_empty;
+    let epochs = checkpoint.unwrap_or_default();
+    let history = History::new(options);
+    let mut loader = Loader { runtime, directory, options, epochs, history };
+    let log_end = loader.load_segments(&found, opening, knows_epochs).await?;
+    let Loader { mut epochs, history, .. } = loader;
+    let (producers, aborted) = history.finish(log_end);
+    epochs.truncate_from_end(log_end);
+    let first = found.segments.keys().next().copied().unwrap_or_default();
+    let log_start = stored_start.unwrap_or(first).max(first).min(log_end);
+    epochs.truncate_from_start(log_start);
+    let names_synced = !created && !found.created_file;
+    let segments = found.segments;
+    Ok(Loaded { segments, log_start, log_end, epochs, producers, aborted, topic_id, names_synced })
+}
+
+async fn load_topic_id(
+    directory: &Directory,
+    options: &LogOptions,
+) -> Result<Option<TopicId>, OpenError> {
+    let stored = directory.read_file(partition_metadata::FILE, SMALL_FILE_BYTES_MAX).await?;
+    // The file is not synced when it is created, so a power cut may leave it empty.
+    let stored = stored.filter(|bytes| !bytes.iter().all(|&byte| byte == 0));
+    let stored = match stored {
+        None => None,
+        Some(bytes) => Some(partition_metadata::decode(&bytes).map_err(|error| {
+            let path = directory.path().join(partition_metadata::FILE);
+            OpenError::Format { path, reason: error.to_string() }
+        })?),
+    };
+    match (stored, options.topic_id) {
+        (None, Some(id)) => {
+            let content = partition_metadata::encode(id);
+            directory.write_file(partition_metadata::FILE, content).await?;
+            Ok(Some(id))
+        }
+        (Some(found), Some(expected)) if found != expected => Err(OpenError::OtherTopic {
+            folder: directory.path().to_owned(),
+            found: found.to_string(),
+            expected: expected.to_string(),
+        }),
+        (found, _) => Ok(found),
+    }
+}
+
+struct Found {
+    segments: BTreeMap<Offset, Rc<Segment>>,
+    snapshots: Vec<Offset>,
+    created_file: bool,
+}
+
+/// Lists the segments; creates the first if there is none. Segments that lie wholly below the
+/// start of the log are removed: their deletion was decided, but a crash undid it.
+async fn find_segments(
+    runtime: &Runtime,
+    directory: &Directory,
+    stored_start: Offset,
+) -> Result<Found, OpenError> {
+    let mut lens = BTreeMap::new();
+    let mut others = Vec::new();
+    let mut snapshots = Vec::new();
+    for entry in directory.list().await?.into_iter().filter(|entry| !entry.is_folder) {
+        match parse(&entry.name) {
+            Some((FileKind::Log, base)) => {
+                lens.insert(base, entry.len);
+            }
+            Some((
+                FileKind::OffsetIndex | FileKind::TimeIndex | FileKind::TransactionIndex,
+                base,
+            )) => others.push((base, entry.name)),
+            Some((FileKind::ProducerSnapshot, base)) => snapshots.push(base),
+            None => {}
+        }
+    }
+    let holding = lens.range(..=stored_start).next_back().map(|(&base, _)| base);
+    let below: Vec<Offset> = holding
+        .map(|holding| lens.range(..holding).map(|(&base, _)| base).collect())
+        .unwrap_or_default();
+    for base in below {
+        directory.remove(&FileKind::Log.name(base)).await?;
+        lens.remove(&base);
+    }
+    for (base, name) in others {
+        if !lens.contains_key(&base) {
+            directory.remove(&name).await?;
+        }
+    }
+    let created_file = lens.is_empty();
+    if created_file {
+        runtime.create_file(&FileKind::Log.path(directory.path(), stored_start)).await?;
+        lens.insert(stored_start, 0);
+    }
+    let now = runtime.wall_clock();
+    let segment = |(base, len)| (base, Rc::new(Segment::new(base, len, now)));
+    Ok(Found { segments: lens.into_iter().map(segment).collect(), snapshots, created_file })
+}
+
+impl Loader<'_> {
+    /// Returns where the log ends.
+    async fn load_segments(
+        &mut self,
+        found: &Found,
+        opening: Opening,
+        knows_epochs: bool,
+    ) -> Result<Offset, OpenError> {
+        let Some((&last_base, last)) = found.segments.last_key_value() else {
+            unreachable!("there is always a segment");
+        };
+        if opening == Opening::Clean
+            && knows_epochs
+            && let Some(end) = self.trust(last).await?
+        {
+            self.restore(found, end, last).await?;
+            return Ok(end);
+        }
+        let (recovery_point, first_base) = match opening {
+            Opening::Clean | Opening::Recover => (Offset::ZERO, last_base),
+            Opening::RecoverFrom(point) => {
+                let holding = found.segments.range(..=point).next_back();
+                let first = found.segments.keys().next();
+                (point, holding.map(|(&base, _)| base).or(first.copied()).unwrap_or(last_base))
+            }
+        };
+        let first_base = if knows_epochs { first_base } else { Offset::ZERO };
+        let mut end = last_base;
+        self.epochs.truncate_from_end(first_base);
+        self.restore(found, first_base, last).await?;
+        for (&base, segment) in found.segments.range(first_base..) {
+            self.history.begin_segment();
+            let is_last = base == last_base;
+            // All but the last were synced before the next was created.
+            let durable_below = if is_last { recovery_point } else { Offset::MAX };
+            end = self.recover(segment, durable_below, is_last).await?;
+        }
+        Ok(end)
+    }
+
+    /// Finds out what was known of producers at `end`: from the last snapshot that is not of the
+    /// future, and the batches behind it.
+    async fn restore(
+        &mut self,
+        found: &Found,
+        end: Offset,
+        last: &Rc<Segment>,
+    ) -> Result<(), OpenError> {
+        for &future in found.snapshots.iter().filter(|&&at| end < at) {
+            self.directory.remove(&FileKind::ProducerSnapshot.name(future)).await?;
+        }
+        let mut at = found.segments.keys().next().copied().unwrap_or_default();
+        for &snapshot in found.snapshots.iter().rev().filter(|&&at| at <= end) {
+            let name = FileKind::ProducerSnapshot.name(snapshot);
+            let bytes = self.directory.read_file(&name, SMALL_FILE_BYTES_MAX).await?;
+            if let Some(bytes) = bytes
+                && self.history.restore(&bytes, self.runtime.wall_clock(), self.options)
+            {
+                at = snapshot;
+                break;
+            }
+            self.directory.remove(&name).await?;
+        }
+        if last.base() <= at {
+            let name = FileKind::TransactionIndex.name(last.base());
+            if let Some(bytes) = self.directory.read_file(&name, SMALL_FILE_BYTES_MAX).await? {
+                self.history.restore_aborted(last.base(), &bytes);
+            }
+        }
+        let holding = found.segments.range(..=at).next_back().map(|(&base, _)| base);
+        for (&base, segment) in found.segments.range(holding.unwrap_or(at)..) {
+            if end <= base || end <= at {
+                break;
+            }
+            if base != holding.unwrap_or(at) {
+                self.history.begin_segment();
+            }
+            let path = segment.path(self.directory.path());
+            let file = self.runtime.open_file_to_read(&path).await?;
+            let mut scan = Scan::new(self.runtime, &file, 0).await?;
+            let mut next = base;
+            while let Ok(batch) = scan.next(next).await? {
+                next = batch.header().next_offset();
+                if end < next {
+                    break;
+                }
+                if at < next {
+                    self.history.replay(&batch);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Believes the last segment's indexes and reads only what lies behind their last entry.
+    /// `None` if they do not fit the file: then it must be read as after a crash.
+    async fn trust(&mut self, segment: &Rc<Segment>) -> Result<Option<Offset>, OpenError> {
+        let base = segment.base();
+        let len = segment.len.get();
+        if len == 0 {
+            segment.set_index(SegmentIndex::new(base));
+            return Ok(Some(base));
+        }
+        let bytes_max = self.options.index_bytes_max.max(SMALL_FILE_BYTES_MAX);
+        let read =
+            async |kind: FileKind| self.directory.read_file(&kind.name(base), bytes_max).await;
+        let (Ok(Some(offsets)), Ok(Some(times))) =
+            (read(FileKind::OffsetIndex).await, read(FileKind::TimeIndex).await)
+        else {
+            return Ok(None);
+        };
+        let Some(index) = SegmentIndex::decode(base, Offset::MAX, len, &offsets, &times) else {
+            return Ok(None);
+        };
+        let path = segment.path(self.directory.path());
+        let file = self.runtime.open_file_to_read(&path).await?;
+        let start = index.offsets.last_entry().map_or(0, |entry| u64::from(entry.position));
+        if 0 < start {
+            let first = file.read_at(0, BatchHeader::BYTES).await?;
+            let Ok(first) = BatchHeader::decode(&first) else { return Ok(None) };
+            segment.first_timestamp.set(Some(first.max_timestamp()));
+            segment.latest.set(index.times.last_entry());
+        }
+        // Behind the last index entry nothing is older than the entry's own batch.
+        let floor = index.offsets.last_entry();
+        segment.set_index(index);
+        let mut scan = Scan::new(self.runtime, &file, start).await?;
+        let mut end = base;
+        loop {
+            match scan.next(end).await? {
+                Ok(batch) => {
+                    let header = batch.header();
+                    if end == base && floor.is_some_and(|f| f.offset < header.base_offset()) {
+                        return Ok(None);
+                    }
+                    segment.note_timestamp(header.max_timestamp(), header.last_offset());
+                    self.note_epoch(header);
+                    end = header.next_offset();
+                }
+                Err(Stop::End) if scan.position() == len => return Ok(Some(end)),
+                Err(Stop::End | Stop::Zeros | Stop::Damage { .. }) => {
+                    tracing::warn!(
+                        file = %path.display(),
+                        "the segment was closed in order, but does not end with a batch: reading \
+                         all of it"
+                    );
+                    return Ok(None);
+                }
+            }
+        }
+    }
+
+    fn note_epoch(&mut self, header: &BatchHeader) {
+        if let Some(epoch) = header.leader_epoch()
+            && self.epochs.latest().is_none_or(|latest| latest.epoch < epoch)
+        {
+            self.epochs.assign(epoch, header.base_offset());
+        }
+    }
+
+    /// Reads a whole segment and makes it end with its last sound batch.
+    async fn recover(
+        &mut self,
+        segment: &Rc<Segment>,
+        durable_below: Offset,
+        is_last: bool,
+    ) -> Result<Offset, OpenError> {
+        let path = segment.path(self.directory.path());
+        let file = self.runtime.open_file(&path).await?;
+        let mut index = SegmentIndex::new(segment.base());
+        let mut scan = Scan::new(self.runtime, &file, 0).await?;
+        let mut end = segment.base();
+        let stop = loop {
+            let position = scan.position();
+            match scan.next(end).await? {
+                Err(stop) => break stop,
+                Ok(batch) => {
+                    let header = batch.header();
+                    let latest =
+                        segment.note_timestamp(header.max_timestamp(), header.last_offset());
+                    let interval = self.options.index_interval_bytes;
+                    index.observe(header, position, latest, interval);
+                    self.note_epoch(header);
+                    self.history.replay(&batch);
+                    end = header.next_offset();
+                }
+            }
+        };
+        let (position, file_len) = (scan.position(), scan.file_len());
+        if let Stop::Damage { reason } = &stop {
+            self.judge(&file, position, end, durable_below, reason).await?;
+            tracing::warn!(
+                file = %path.display(), position, offset = %end,
+                cut_bytes = file_len - position, reason,
+                "cut an unfinished write from the end of the log"
+            );
+        } else if end < durable_below && is_last {
+            let none = "the file ends too early".to_owned();
+            self.judge(&file, position, end, durable_below, &none).await?;
+        }
+        if position < file_len {
+            file.truncate(position).await?;
+        }
+        // Written is not synced: what a killed process wrote may still be in the disk's cache.
+        file.sync().await?;
+        segment.len.set(position);
+        self.replace_index(segment, index, is_last).await?;
+        Ok(end)
+    }
+
+    /// The indexes on disk are of before the crash.
+    async fn replace_index(
+        &self,
+        segment: &Rc<Segment>,
+        mut index: SegmentIndex,
+        is_last: bool,
+    ) -> Result<(), OpenError> {
+        let base = segment.base();
+        if let Some(latest) = segment.latest.get() {
+            index.times.append(latest.timestamp, latest.offset);
+        }
+        let files = [
+            (FileKind::OffsetIndex, index.offsets.as_bytes()),
+            (FileKind::TimeIndex, index.times.as_bytes()),
+        ];
+        for (kind, bytes) in files {
+            self.directory.write_file(&kind.name(base), bytes.to_vec()).await?;
+        }
+        if is_last {
+            segment.set_index(index);
+        }
+        Ok(())
+    }
+
+    /// Fails if what was found must not be cut.
+    async fn judge(
+        &self,
+        file: &File,
+        position: u64,
+        expected: Offset,
+        durable_below: Offset,
+        reason: &str,
+    ) -> Result<(), OpenError> {
+        let next = find_batch_behind(self.runtime, file, position, expected).await?;
+        let next_batch = next.map(|(place, header)| (place, header.base_offset()));
+        let has_unwritten_sector = match next_batch {
+            Some((next_position, _)) => {
+                self.looks_unwritten(file, position, next_position, expected).await?
+            }
+            None => false,
+        };
+        let damage = Damage { position, expected, next_batch, has_unwritten_sector, durable_below };
+        match damage.verdict() {
+            Verdict::Cut => Ok(()),
+            Verdict::Refuse { evidence } => Err(OpenError::Damaged {
+                path: file.path().to_owned(),
+                position,
+                offset: expected,
+                reason: reason.to_owned(),
+                evidence,
+            }),
+        }
+    }
+
+    async fn looks_unwritten(
+        &self,
+        file: &File,
+        position: u64,
+        next_position: u64,
+        expected: Offset,
+    ) -> Result<bool, OpenError> {
+        let end = next_position.min(position.saturating_add(UNSYNCED_BYTES_MAX));
+        let mut start = position;
+        while start < end {
+            // Pieces end with sectors, so that each sector is in one piece.
+            let piece_end = (start / SCAN_READ_BYTES as u64 + 1) * SCAN_READ_BYTES as u64;
+            let len = usize::try_from(piece_end.min(end) - start).unwrap_or(SCAN_READ_BYTES);
+            let bytes = file.read_at(start, len).await?;
+            let expected = if start == position { expected } else { Offset::MAX };
+            if bytes.is_empty() || has_unwritten_sector(&bytes, start, expected) {
+                return Ok(!bytes.is_empty());
+            }
+            start = start.strict_add(bytes.len() as u64);
+            self.runtime.yield_if_needed().await;
+        }
+        Ok(false)
+    }
+}

@@ -1,0 +1,103 @@
+//! One file of batches and what is known about it. What was not asked for yet is not in memory: a
+//! partition at rest has this struct and nothing more.
+
+use std::cell::{Cell, RefCell};
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+use crate::log::file_names::FileKind;
+use crate::log::format::time_index::TimestampOffset;
+use crate::log::index::SegmentIndex;
+use crate::types::{Millis, Offset, Timestamp};
+
+#[derive(Debug)]
+pub(super) struct Segment {
+    base: Offset,
+    /// Bytes of all batches; the file may be longer while the segment is active.
+    pub(super) len: Cell<u64>,
+    /// The latest timestamp and the last offset of the first batch that has it; `None` if the
+    /// segment is empty, or if nobody has looked yet.
+    pub(super) latest: Cell<Option<TimestampOffset>>,
+    /// The first batch's latest timestamp: the segment's age counts from it.
+    pub(super) first_timestamp: Cell<Option<Timestamp>>,
+    /// When the segment was created or found: its age until it has a batch.
+    created: Timestamp,
+    index: RefCell<Option<Rc<RefCell<SegmentIndex>>>>,
+    /// The file got another name and will be removed.
+    pub(super) is_deleted: Cell<bool>,
+}
+
+impl Segment {
+    pub(super) fn new(base: Offset, len: u64, created: Timestamp) -> Self {
+        Self {
+            base,
+            len: Cell::new(len),
+            latest: Cell::new(None),
+            first_timestamp: Cell::new(None),
+            created,
+            index: RefCell::new(None),
+            is_deleted: Cell::new(false),
+        }
+    }
+
+    pub(super) fn base(&self) -> Offset {
+        self.base
+    }
+
+    pub(super) fn path(&self, folder: &Path) -> PathBuf {
+        FileKind::Log.path(folder, self.base)
+    }
+
+    pub(super) fn index(&self) -> Option<Rc<RefCell<SegmentIndex>>> {
+        self.index.borrow().clone()
+    }
+
+    pub(super) fn set_index(&self, index: SegmentIndex) -> Rc<RefCell<SegmentIndex>> {
+        let index = Rc::new(RefCell::new(index));
+        *self.index.borrow_mut() = Some(index.clone());
+        index
+    }
+
+    pub(super) fn forget_index(&self) {
+        *self.index.borrow_mut() = None;
+    }
+
+    /// Includes one more batch in what is known of the timestamps.
+    pub(super) fn note_timestamp(
+        &self,
+        timestamp: Timestamp,
+        last_offset: Offset,
+    ) -> TimestampOffset {
+        if self.first_timestamp.get().is_none() {
+            self.first_timestamp.set(Some(timestamp));
+        }
+        let noted = TimestampOffset { timestamp, offset: last_offset };
+        let latest = match self.latest.get() {
+            Some(latest) if timestamp <= latest.timestamp => latest,
+            Some(_) | None => noted,
+        };
+        self.latest.set(Some(latest));
+        latest
+    }
+
+    /// How long the segment has been written to when a batch of `batch_timestamp` comes at `now`.
+    /// Kafka counts by the records' own times once the segment has some.
+    pub(super) fn age(&self, batch_timestamp: Timestamp, now: Timestamp) -> Millis {
+        let age = match self.first_timestamp.get() {
+            Some(first) if Timestamp(0) <= first => batch_timestamp.0.saturating_sub(first.0),
+            Some(_) | None => now.0.saturating_sub(self.created.0),
+        };
+        Millis(u64::try_from(age).unwrap_or(0))
+    }
+
+    /// How much earlier than its age limit this segment is closed, so that the segments of many
+    /// partitions that were created together are not closed together.
+    pub(super) fn jitter(&self, jitter_max: Millis) -> Millis {
+        if jitter_max.0 == 0 {
+            return Millis(0);
+        }
+        let seed = self.base.get() ^ self.created.0.unsigned_abs().rotate_left(32);
+        let mixed = (seed ^ (seed >> 31)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        Millis((mixed >> 16) % jitter_max.0)
+    }
+}
