@@ -1,5 +1,6 @@
 //! The storage engine: logs, cores, metadata and coordinators. It never opens a socket.
 
+pub mod broker;
 pub mod cluster;
 pub mod config;
 pub mod group;
@@ -7,4 +8,5 @@ pub mod io;
 pub mod log;
 pub mod record;
 pub mod records;
+mod shard;
 pub mod types;

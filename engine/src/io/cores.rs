@@ -23,6 +23,13 @@ pub enum CoreSelection {
     Processors(Vec<usize>),
 }
 
+impl CoreSelection {
+    /// How many executors that makes.
+    pub fn count(&self) -> usize {
+        placements(self).len()
+    }
+}
+
 #[derive(Clone, Debug)]
 pub struct CoreOptions {
     pub selection: CoreSelection,

@@ -7,23 +7,31 @@
 mod block_buffer;
 mod cores;
 mod directory;
+mod entropy;
 mod error;
 mod event;
 mod file;
+mod host;
+mod lock;
 mod open_files;
 mod path_locks;
 mod probe;
 mod runtime;
 #[cfg(test)]
 pub(crate) mod sim;
+mod space;
 mod uring;
 
 pub use block_buffer::{BlockBuffer, Blocks, ReadBuffer, align_down, align_up};
 pub use cores::{CoreOptions, CoreSelection, Cores, StartError, start_cores};
 pub use directory::Directory;
+pub use entropy::random_uuid;
 pub use error::{Fault, IoError, Operation};
 pub use event::Event;
 pub use file::File;
+pub use host::host_name;
+pub use lock::{FolderLock, LockError};
 pub use open_files::OpenFiles;
 pub use probe::{Probe, probe};
 pub use runtime::{Moment, Runtime};
+pub use space::Space;

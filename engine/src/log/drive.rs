@@ -65,6 +65,7 @@ impl Log {
             };
             self.run_job(job).await;
             drop(turn);
+            self.tell_durable();
             self.durability.notify();
             self.room.notify();
         }

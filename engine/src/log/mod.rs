@@ -8,6 +8,7 @@
 //! instead of breaking those it has taken. A failed write or sync fences the log: it is not tried
 //! again, since nobody knows what is on the disk then.
 
+mod aborted;
 mod append;
 mod damage;
 mod drive;
@@ -50,6 +51,9 @@ use crate::log::state::State;
 use crate::log::turns::Turns;
 use crate::types::{LeaderEpoch, Offset, TopicId};
 
+/// Is told the new durable end. It must not append.
+pub type DurableListener = Box<dyn Fn(Offset)>;
+
 /// One partition's log. It belongs to one core and is shared there by `Rc`.
 pub struct Log {
     runtime: Runtime,
@@ -60,6 +64,8 @@ pub struct Log {
     hints: RefCell<Hints>,
     /// The durable end moved, or will not move any more.
     durability: Event,
+    /// Hears of every move of the durable end.
+    on_durable: RefCell<Option<DurableListener>>,
     /// Room was made, or will not be made any more.
     room: Event,
     /// Held by whoever changes files: the writing task, or upkeep.
@@ -85,6 +91,7 @@ impl Log {
             state: RefCell::new(State::new(loaded)),
             hints: RefCell::default(),
             durability: Event::default(),
+            on_durable: RefCell::new(None),
             room: Event::default(),
             files: Turns::default(),
             appends: Turns::default(),
@@ -106,6 +113,18 @@ impl Log {
 
     pub fn options(&self) -> LogOptions {
         self.options.borrow().clone()
+    }
+
+    /// Has `listener` called whenever the durable end has moved; there is one at most.
+    pub fn on_durable(&self, listener: DurableListener) {
+        *self.on_durable.borrow_mut() = Some(listener);
+    }
+
+    fn tell_durable(&self) {
+        let end = self.ends().durable_end;
+        if let Some(listener) = &*self.on_durable.borrow() {
+            listener(end);
+        }
     }
 
     /// Takes effect with the next append, retention or roll.

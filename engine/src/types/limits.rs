@@ -29,6 +29,24 @@ pub const BLOCK_BYTES: usize = 4096;
 /// makes a batch that the log refuses or that holds everybody else up.
 pub const GROUP_TOMBSTONES_PER_APPEND_MAX: usize = 1000;
 
+/// Asks that wait in one core's mailbox.
+pub const MAILBOX_ASKS_MAX: usize = 1024;
+
+/// Memory that the requests of one core's connections may hold.
+pub const CORE_BUDGET_BYTES: usize = 512 * 1024 * 1024;
+
+/// How much of its partition a coordinator reads at a time while it loads.
+pub const COORDINATOR_LOAD_BYTES: usize = 1024 * 1024;
+
+/// How much of the metadata log is read at a time at start.
+pub const METADATA_READ_BYTES: usize = 1024 * 1024;
+
+/// A metadata snapshot larger than this is not one of ours.
+pub const METADATA_SNAPSHOT_BYTES_MAX: u64 = 1024 * 1024 * 1024;
+
+/// `meta.properties` is a few lines of text.
+pub const META_PROPERTIES_BYTES_MAX: u64 = 64 * 1024;
+
 const _: () = assert!(BATCH_BYTES_MAX <= FRAME_BYTES_MAX);
 const _: () = assert!(BATCH_BYTES_MAX <= DECOMPRESSED_BYTES_MAX);
 

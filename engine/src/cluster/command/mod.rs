@@ -14,19 +14,19 @@ mod topics;
 mod topics_delete;
 
 pub use configs::{
-    ConfigChange, ConfigOperation, ResourceChange, ResourceReplacement, alter_configs,
-    replace_configs,
+    ConfigAnswers, ConfigChange, ConfigOperation, ResourceChange, ResourceReplacement,
+    alter_configs, replace_configs,
 };
 pub use error::{CommandError, CommandErrorKind};
 pub use internal_topic::{
     CONSUMER_OFFSETS, METADATA, TRANSACTION_STATE, consumer_offsets, is_internal, transaction_state,
 };
 pub use leadership::{fence_broker, unfence_broker};
-pub use partitions::{GrowTopic, create_partitions};
+pub use partitions::{GrowAnswers, GrowTopic, create_partitions};
 pub use producer_ids::{PRODUCER_ID_BLOCK, ProducerIdBlock, allocate_producer_ids};
 pub use registration::{Registration, format, register_broker, unregister_broker};
-pub use topics::{CreateTopic, CreatedTopic, create_topics};
-pub use topics_delete::{DeletedTopic, TopicRef, delete_topics};
+pub use topics::{CreateAnswers, CreateTopic, CreatedTopic, create_topics};
+pub use topics_delete::{DeleteAnswers, DeletedTopic, TopicRef, delete_topics};
 
 use crate::records::metadata::MetadataRecord;
 

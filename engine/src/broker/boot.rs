@@ -1,0 +1,257 @@
+//! What core 0 does before the node begins: find out which cluster and node the folders belong to,
+//! or make them; read the metadata; see whether the last run ended in order. And at the end: leave
+//! the mark that says so.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::sync::Arc;
+
+use codec::Uuid;
+use thiserror::Error;
+
+use crate::cluster::command::{self, CommandError, Registration};
+use crate::cluster::{ClusterImage, Endpoint};
+use crate::config::{BrokerConfig, Listener};
+use crate::io::{IoError, Runtime, host_name, random_uuid};
+use crate::log::Opening;
+use crate::log::format::clean_shutdown;
+use crate::log::format::meta_properties::{self, MetaProperties, MetaPropertiesError};
+use crate::records::metadata::MetadataRecord;
+use crate::shard::{Controller, Found, METADATA_FOLDER, MetadataError, MetadataLog, Shard};
+use crate::types::BrokerId;
+use crate::types::limits::META_PROPERTIES_BYTES_MAX;
+
+/// What was found out.
+pub struct Boot {
+    pub cluster_id: String,
+    pub image: Arc<ClusterImage>,
+    pub found: Found,
+    pub opening: Opening,
+    pub was_clean: bool,
+}
+
+#[derive(Debug, Error)]
+pub enum BootError {
+    #[error(transparent)]
+    Io(#[from] IoError),
+    #[error("{}: {source}", folder.join(meta_properties::FILE).display())]
+    MetaProperties { folder: PathBuf, source: MetaPropertiesError },
+    #[error(
+        "the data folder {} belongs to node {found}, but this node is {node}; set node.id={found}, \
+         or give this node a folder of its own", folder.display()
+    )]
+    OtherNode { folder: PathBuf, found: BrokerId, node: BrokerId },
+    #[error(
+        "the data folder {} belongs to cluster {found}, another data folder to cluster {expected}; \
+         take one of them out of log.dirs", folder.display()
+    )]
+    OtherCluster { folder: PathBuf, found: String, expected: String },
+    #[error(
+        "the partition folder {name} lies in {} and in {}; move one of them away",
+        first.display(), second.display()
+    )]
+    Twice { name: String, first: PathBuf, second: PathBuf },
+    #[error("the metadata cannot be used: {0}")]
+    Metadata(#[from] MetadataError),
+    #[error("this node cannot join its cluster: {0}")]
+    Registration(#[from] CommandError),
+}
+
+pub async fn boot(shard: &Rc<Shard>) -> Result<Boot, BootError> {
+    let (runtime, config) = (&shard.runtime, shard.config());
+    let identities = identities(runtime, &config).await?;
+    let was_clean = take_clean_marks(runtime, &config.log_folders).await?;
+    let found = find_partitions(runtime, &config.log_folders).await?;
+    let folder = config.metadata_log_folder.join(METADATA_FOLDER);
+    let (mut log, mut image) = MetadataLog::open(runtime, folder, &identities.cluster_id).await?;
+    log.begin_epoch(shard.node).await?;
+    if image.is_empty() {
+        store(&mut log, &mut image, command::format(&config)).await?;
+    }
+    let registration = Registration {
+        id: config.node_id,
+        incarnation: random_uuid(),
+        endpoints: endpoints(&config, &host_name()),
+        rack: config.rack.clone(),
+        directories: identities.directories,
+    };
+    // The lock on the folders keeps other processes with this id away.
+    let registered = command::register_broker(&image, &registration, log.end(), false)?;
+    store(&mut log, &mut image, registered.records).await?;
+    // Nobody else decides whether this node lives: it is unfenced at once.
+    let unfenced = command::unfence_broker(&image, config.node_id);
+    store(&mut log, &mut image, unfenced.records).await?;
+    shard.set_controller(Controller::new(Rc::clone(shard), log));
+    let opening = if was_clean { Opening::Clean } else { Opening::Recover };
+    Ok(Boot {
+        cluster_id: identities.cluster_id,
+        image: Arc::new(image),
+        found,
+        opening,
+        was_clean,
+    })
+}
+
+async fn store(
+    log: &mut MetadataLog,
+    image: &mut ClusterImage,
+    records: Vec<MetadataRecord>,
+) -> Result<(), MetadataError> {
+    for record in &records {
+        image.apply(record)?;
+    }
+    log.append(&records).await
+}
+
+/// Where clients reach this node. A listener without a host is reached by the machine's name.
+fn endpoints(config: &BrokerConfig, host_name: &str) -> Vec<Endpoint> {
+    let endpoint = |listener: &Listener| Endpoint {
+        name: listener.name.to_string(),
+        host: listener.host.clone().unwrap_or_else(|| host_name.to_owned()),
+        port: listener.port,
+        security_protocol: listener.protocol.code(),
+    };
+    config.advertised_listeners.iter().map(endpoint).collect()
+}
+
+struct Identities {
+    cluster_id: String,
+    directories: Vec<Uuid>,
+}
+
+/// Reads each folder's `meta.properties`, or writes it into a folder that is new.
+async fn identities(runtime: &Runtime, config: &BrokerConfig) -> Result<Identities, BootError> {
+    let mut known = Vec::new();
+    for folder in &config.log_folders {
+        known.push((folder, read_identity(runtime, folder).await?));
+    }
+    let mut cluster: Option<String> = None;
+    for (folder, properties) in &known {
+        let Some(properties) = properties else { continue };
+        if properties.node_id != config.node_id {
+            return Err(BootError::OtherNode {
+                folder: PathBuf::from(folder),
+                found: properties.node_id,
+                node: config.node_id,
+            });
+        }
+        match &cluster {
+            Some(expected) if *expected != properties.cluster_id => {
+                return Err(BootError::OtherCluster {
+                    folder: PathBuf::from(folder),
+                    found: properties.cluster_id.clone(),
+                    expected: expected.clone(),
+                });
+            }
+            Some(_) => {}
+            None => cluster = Some(properties.cluster_id.clone()),
+        }
+    }
+    let cluster_id = cluster.unwrap_or_else(|| random_uuid().to_string());
+    let mut directories = Vec::with_capacity(known.len());
+    for (folder, properties) in known {
+        let directory_id = properties.as_ref().and_then(|properties| properties.directory_id);
+        let directory = directory_id.unwrap_or_else(random_uuid);
+        directories.push(directory);
+        if directory_id.is_none() {
+            let properties = MetaProperties {
+                cluster_id: cluster_id.clone(),
+                node_id: config.node_id,
+                directory_id: Some(directory),
+            };
+            let folder = runtime.directory(folder);
+            folder.write_file_atomically(meta_properties::FILE, properties.encode()).await?;
+        }
+    }
+    Ok(Identities { cluster_id, directories })
+}
+
+async fn read_identity(
+    runtime: &Runtime,
+    folder: &Path,
+) -> Result<Option<MetaProperties>, BootError> {
+    let directory = runtime.directory(folder);
+    let bytes = directory.read_file(meta_properties::FILE, META_PROPERTIES_BYTES_MAX).await?;
+    let decoded = bytes.map(|bytes| MetaProperties::decode(&bytes)).transpose();
+    decoded.map_err(|source| BootError::MetaProperties { folder: folder.to_owned(), source })
+}
+
+/// True if every folder bears the mark of an orderly stop. The marks are gone, durably, before
+/// anything is written that would make them lies.
+async fn take_clean_marks(runtime: &Runtime, folders: &[PathBuf]) -> Result<bool, BootError> {
+    let mut all = true;
+    for folder in folders {
+        let directory = runtime.directory(folder);
+        all &=
+            directory.read_file(clean_shutdown::FILE, META_PROPERTIES_BYTES_MAX).await?.is_some();
+    }
+    for folder in folders {
+        // Removing also syncs the folder.
+        runtime.directory(folder).remove(clean_shutdown::FILE).await?;
+    }
+    Ok(all)
+}
+
+async fn find_partitions(runtime: &Runtime, folders: &[PathBuf]) -> Result<Found, BootError> {
+    let mut found = BTreeMap::new();
+    for (place, folder) in folders.iter().enumerate() {
+        for entry in runtime.directory(folder).list().await? {
+            if !entry.is_folder || !is_partition_name(&entry.name) {
+                continue;
+            }
+            if let Some(first) = found.insert(entry.name.clone(), place) {
+                return Err(BootError::Twice {
+                    name: entry.name,
+                    first: folders.get(first).cloned().unwrap_or_default(),
+                    second: folder.clone(),
+                });
+            }
+        }
+    }
+    Ok(Arc::new(found))
+}
+
+/// `topic-7`; folders on their way out have a further suffix.
+fn is_partition_name(name: &str) -> bool {
+    name.rsplit_once('-').is_some_and(|(topic, index)| {
+        !topic.is_empty() && !index.is_empty() && index.bytes().all(|byte| byte.is_ascii_digit())
+    })
+}
+
+/// The last step of an orderly stop; after it nothing is written. True if all went well.
+pub async fn end(shard: &Shard, is_sound: bool) -> bool {
+    let is_sound = match shard.controller() {
+        Some(controller) => controller.close().await && is_sound,
+        None => false,
+    };
+    if !is_sound {
+        return false;
+    }
+    let epoch = shard.image().broker(shard.node).map_or(0, |broker| broker.epoch);
+    let mark = clean_shutdown::encode(u64::try_from(epoch).unwrap_or(0));
+    for folder in &shard.config().log_folders {
+        let directory = shard.runtime.directory(folder);
+        let written = directory.write_file_atomically(clean_shutdown::FILE, mark.clone()).await;
+        if let Err(error) = written {
+            tracing::error!(%error, "the next start will recover");
+            return false;
+        }
+    }
+    true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn partition_folders_are_told_from_others() {
+        for name in ["t-0", "a-b-12", "__consumer_offsets-49"] {
+            assert!(is_partition_name(name), "{name}");
+        }
+        for name in ["t", "-1", "t-", "t-0.1f-delete", "t-0-stray", "t-1x"] {
+            assert!(!is_partition_name(name), "{name}");
+        }
+    }
+}

@@ -1,0 +1,15 @@
+//! A node: its data folders, one shard per core, and the handle through which a server uses them.
+
+mod boot;
+mod handle;
+mod start;
+
+pub use handle::Broker;
+pub use start::{Node, NodeInfo, NodeOptions, StartError, Stopper, start};
+
+pub use crate::shard::{
+    AbortedTransaction, Acks, Append, AppendFailure, AppendTicket, Appended, Budget, ControlError,
+    Decided, EpochEnd, EpochEndAsk, GroupAnswer, Isolation, ListOffsetAsk, ListedOffset, LogDir,
+    LogDirPartition, OffsetSpec, PartitionError, ReadOutcome, ReadRequest, Reservation, Stopping,
+    WaitForStop,
+};

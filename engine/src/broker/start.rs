@@ -1,0 +1,190 @@
+//! Starting and stopping a node: one shard per core, core 0 first finds out what the node is, then
+//! all begin; at the end they stop together.
+
+use std::future::Future;
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::sync::{Arc, Mutex, mpsc};
+
+use thiserror::Error;
+
+use crate::broker::boot::{self, Boot, BootError};
+use crate::broker::handle::{Broker, CONTROLLER_CORE};
+use crate::cluster::ClusterImage;
+use crate::config::BrokerConfig;
+use crate::io::{self, CoreOptions, CoreSelection, Cores, FolderLock, LockError};
+use crate::shard::{Ask, Budget, DataFolders, Mailbox, Mailboxes, Shard, ShardParts};
+use crate::types::limits::CORE_BUDGET_BYTES;
+use crate::types::{BrokerId, CoreId};
+
+#[derive(Clone, Debug)]
+pub struct NodeOptions {
+    pub config: BrokerConfig,
+    pub cores: CoreSelection,
+}
+
+/// What a start found out, for the line that tells the user.
+#[derive(Clone, Debug)]
+pub struct NodeInfo {
+    pub cluster_id: String,
+    pub node: BrokerId,
+    pub cores: u16,
+    /// Partitions that each core owns.
+    pub partitions: Vec<usize>,
+    pub log_dirs: Vec<PathBuf>,
+    /// False after a crash: logs recover as they open.
+    pub was_clean: bool,
+}
+
+#[derive(Debug, Error)]
+pub enum StartError {
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    #[error(transparent)]
+    Cores(#[from] io::StartError),
+    #[error(transparent)]
+    Boot(#[from] BootError),
+    #[error("no machine has more than 65,535 cores; give fewer with --cores")]
+    TooManyCores,
+    #[error("a core ended while the node was starting")]
+    Ended,
+}
+
+/// A running node.
+pub struct Node {
+    info: NodeInfo,
+    cores: Cores<bool>,
+    stopper: Stopper,
+    _locks: Vec<FolderLock>,
+}
+
+/// Asks a node to stop, from any thread.
+#[derive(Clone)]
+pub struct Stopper {
+    mailboxes: Mailboxes,
+}
+
+impl Stopper {
+    pub fn stop(&self) {
+        self.mailboxes.stop_all();
+    }
+}
+
+impl Node {
+    pub fn info(&self) -> &NodeInfo {
+        &self.info
+    }
+
+    pub fn stopper(&self) -> Stopper {
+        self.stopper.clone()
+    }
+
+    /// Waits for the end. True if every log was sealed: the next start need not recover.
+    pub fn join(self) -> Result<bool, StartError> {
+        let closed = self.cores.join()?;
+        Ok(closed.into_iter().all(|is_sound| is_sound))
+    }
+}
+
+/// Starts a node and returns when it serves: on each core `main` runs with the core's handle,
+/// until it sees the stop and has answered what is in flight.
+pub fn start<M, F>(options: &NodeOptions, main: M) -> Result<Node, StartError>
+where
+    M: FnOnce(Broker) -> F + Clone + Send + 'static,
+    F: Future<Output = ()> + 'static,
+{
+    let config = Arc::new(options.config.clone());
+    let locks = config
+        .log_folders
+        .iter()
+        .map(|folder| FolderLock::take(folder))
+        .collect::<Result<Vec<_>, _>>()?;
+    let core_options = CoreOptions { selection: options.cores.clone(), ..CoreOptions::default() };
+    let count =
+        u16::try_from(core_options.selection.count()).map_err(|_| StartError::TooManyCores)?;
+    let (mailboxes, receivers) = Mailboxes::new(count);
+    let receivers: Arc<Mutex<Vec<Option<Mailbox>>>> =
+        Arc::new(Mutex::new(receivers.into_iter().map(Some).collect()));
+    let (ready, is_ready) = mpsc::channel();
+    let stopper = Stopper { mailboxes: mailboxes.clone() };
+    let cores = io::start_cores(&core_options, move |runtime, core| async move {
+        let mailbox = receivers
+            .lock()
+            .ok()
+            .and_then(|mut receivers| receivers.get_mut(usize::from(core.0))?.take())
+            .expect("each core takes its own mailbox once");
+        let shard = Shard::new(ShardParts {
+            core,
+            node: config.node_id,
+            mailboxes,
+            budget: Budget::new(CORE_BUDGET_BYTES),
+            folders: DataFolders::new(config.log_folders.clone().into()),
+            runtime,
+            config,
+        });
+        run_core(&shard, mailbox, ready, main).await
+    })?;
+    let info = is_ready.recv().map_err(|_| StartError::Ended).and_then(|booted| booted)?;
+    Ok(Node { info, cores, stopper, _locks: locks })
+}
+
+/// One core from its first step to its last. True if all logs of the node were sealed.
+async fn run_core<M, F>(
+    shard: &Rc<Shard>,
+    mailbox: Mailbox,
+    ready: mpsc::Sender<Result<NodeInfo, StartError>>,
+    main: M,
+) -> bool
+where
+    M: FnOnce(Broker) -> F,
+    F: Future<Output = ()>,
+{
+    let answering = Rc::clone(shard);
+    shard.runtime.spawn(async move { answering.answer_mailbox(mailbox).await });
+    if shard.core == CONTROLLER_CORE {
+        match boot::boot(shard).await {
+            Ok(boot) => begin_all(shard, &boot, &ready).await,
+            Err(error) => {
+                // Without a listener the process is ending anyway.
+                drop(ready.send(Err(error.into())));
+                shard.mailboxes.stop_all();
+            }
+        }
+    }
+    if !shard.begun().await {
+        return false;
+    }
+    shard.start_upkeep();
+    main(Broker::new(Rc::clone(shard))).await;
+    // Nobody asks for anything any more only when the servers of all cores have ended.
+    shard.gather(CONTROLLER_CORE, true).await;
+    let is_sound = shard.close().await;
+    let is_sound = shard.gather(CONTROLLER_CORE, is_sound).await;
+    if shard.core == CONTROLLER_CORE { boot::end(shard, is_sound).await } else { is_sound }
+}
+
+async fn begin_all(
+    shard: &Rc<Shard>,
+    boot: &Boot,
+    ready: &mpsc::Sender<Result<NodeInfo, StartError>>,
+) {
+    let mut partitions = Vec::new();
+    for core in 0..shard.mailboxes.cores() {
+        let ask = |answer| Ask::Begin {
+            image: Arc::<ClusterImage>::clone(&boot.image),
+            opening: boot.opening,
+            found: Arc::clone(&boot.found),
+            answer,
+        };
+        partitions.push(shard.mailboxes.ask(CoreId(core), ask).await.unwrap_or(0));
+    }
+    let info = NodeInfo {
+        cluster_id: boot.cluster_id.clone(),
+        node: shard.node,
+        cores: shard.mailboxes.cores(),
+        partitions,
+        log_dirs: shard.folders.paths().to_vec(),
+        was_clean: boot.was_clean,
+    };
+    drop(ready.send(Ok(info)));
+}

@@ -1,0 +1,64 @@
+//! Keeps two brokers off one data folder. The kernel holds the lock for the process: it is gone
+//! when the process is, however it ended.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use thiserror::Error;
+
+/// Held as long as this value lives.
+#[derive(Debug)]
+pub struct FolderLock {
+    _file: File,
+}
+
+#[derive(Debug, Error)]
+pub enum LockError {
+    #[error(
+        "another process uses the data folder {folder}: stop it, or give this one a folder of its \
+         own with --data"
+    )]
+    Taken { folder: PathBuf },
+    #[error("cannot lock the data folder {folder}: {reason}")]
+    Io { folder: PathBuf, reason: String },
+}
+
+impl FolderLock {
+    /// Takes `.lock` in the folder. It keeps off another Corelog; a Kafka broker uses locks of a
+    /// kind that does not see this one.
+    pub fn take(folder: &Path) -> Result<Self, LockError> {
+        let failed = |error: std::io::Error| LockError::Io {
+            folder: folder.to_owned(),
+            reason: error.to_string(),
+        };
+        let file = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .mode(0o600)
+            .open(folder.join(".lock"))
+            .map_err(failed)?;
+        match file.try_lock() {
+            Ok(()) => Ok(Self { _file: file }),
+            Err(TryLockError::WouldBlock) => Err(LockError::Taken { folder: folder.to_owned() }),
+            Err(TryLockError::Error(error)) => Err(failed(error)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_second_lock_on_a_folder_is_refused_until_the_first_goes() {
+        let folder = std::env::temp_dir().join(format!("corelog-lock-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let first = FolderLock::take(&folder).unwrap();
+        assert!(matches!(FolderLock::take(&folder), Err(LockError::Taken { .. })));
+        drop(first);
+        FolderLock::take(&folder).unwrap();
+        std::fs::remove_dir_all(&folder).unwrap();
+    }
+}

@@ -1,0 +1,91 @@
+//! The closed list of what one core can ask of another. Each ask carries the address for its
+//! answer; an answer nobody waits for any more is dropped.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_channel::oneshot;
+
+use crate::cluster::ClusterImage;
+use crate::group;
+use crate::log::Opening;
+use crate::shard::controller::Control;
+use crate::shard::coordinator::GroupAnswer;
+use crate::shard::folders::Found;
+use crate::shard::logdirs::LogDirShare;
+use crate::shard::request::{
+    Append, AppendFailure, Appended, EpochEnd, EpochEndAsk, ListOffsetAsk, ListedOffset,
+    PartitionError, ReadOutcome, ReadRequest,
+};
+use crate::types::{Offset, PartitionId, PartitionIndex, TopicId};
+
+/// One result for each item asked, in the order asked.
+pub type Each<T> = Vec<Result<T, PartitionError>>;
+
+pub enum Ask {
+    Append {
+        append: Append,
+        answer: oneshot::Sender<Result<Appended, AppendFailure>>,
+    },
+    Read {
+        reads: Vec<ReadRequest>,
+        bytes_max: usize,
+        answer: oneshot::Sender<Each<ReadOutcome>>,
+    },
+    Wait {
+        seen: Vec<(PartitionId, Offset)>,
+        at_most: Duration,
+        answer: oneshot::Sender<()>,
+    },
+    ListOffsets {
+        asks: Vec<ListOffsetAsk>,
+        answer: oneshot::Sender<Each<ListedOffset>>,
+    },
+    EpochEnds {
+        asks: Vec<EpochEndAsk>,
+        answer: oneshot::Sender<Each<EpochEnd>>,
+    },
+    DeleteRecords {
+        /// Without an offset: everything below the high watermark.
+        asks: Vec<(PartitionId, Option<Offset>)>,
+        answer: oneshot::Sender<Each<Offset>>,
+    },
+    LogDirs {
+        answer: oneshot::Sender<Vec<LogDirShare>>,
+    },
+    Group {
+        partition: PartitionIndex,
+        request: group::Request,
+        answer: oneshot::Sender<GroupAnswer>,
+    },
+    /// The same question to every coordinator of this core.
+    EveryGroup {
+        request: group::Request,
+        answer: oneshot::Sender<Vec<GroupAnswer>>,
+    },
+    /// Only for the controller's core.
+    Control(Control),
+    /// The image found at start: the core begins its work.
+    Begin {
+        image: Arc<ClusterImage>,
+        opening: Opening,
+        found: Found,
+        /// Answered with the number of partitions that the core owns.
+        answer: oneshot::Sender<usize>,
+    },
+    /// The metadata has changed; `changed` names every topic that did. Answered when this core's
+    /// partitions have followed.
+    Image {
+        image: Arc<ClusterImage>,
+        changed: Vec<TopicId>,
+        answer: oneshot::Sender<()>,
+    },
+    /// A core has come to a point where it waits for all others. The answer, once the last of
+    /// them asks, is whether all were sound.
+    Gather {
+        is_sound: bool,
+        answer: oneshot::Sender<bool>,
+    },
+    /// Come to an end.
+    Stop,
+}

@@ -1,0 +1,286 @@
+//! The controller's hands: commands are decided one after another against the newest image, what
+//! waits is decided together, and nobody is answered before the records are durable and every core
+//! follows.
+
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeSet, VecDeque};
+use std::rc::Rc;
+use std::sync::Arc;
+
+use futures_channel::oneshot;
+use thiserror::Error;
+
+use crate::cluster::command::{
+    self, CommandError, ConfigAnswers, CreateAnswers, CreateTopic, DeleteAnswers, GrowAnswers,
+    GrowTopic, Outcome, ProducerIdBlock, ResourceChange, ResourceReplacement, TopicRef,
+};
+use crate::cluster::{ClusterImage, ResourceKind};
+use crate::io::random_uuid;
+use crate::records::metadata::MetadataRecord;
+use crate::shard::Shard;
+use crate::shard::ask::Ask;
+use crate::shard::metadata_log::{MetadataError, MetadataLog};
+use crate::types::{CoreId, TopicId};
+
+/// The decision could not be stored: nothing of it counts.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum ControlError {
+    #[error("the metadata log cannot be written: {reason}")]
+    Storage { reason: String },
+    #[error("the node is stopping")]
+    Stopping,
+}
+
+pub type Decided<A> = Result<A, ControlError>;
+type Answer<A> = oneshot::Sender<Decided<A>>;
+
+/// What the controller can be asked to change.
+pub enum Control {
+    CreateTopics {
+        topics: Vec<CreateTopic>,
+        validate_only: bool,
+        answer: Answer<CreateAnswers>,
+    },
+    DeleteTopics {
+        topics: Vec<TopicRef>,
+        answer: Answer<DeleteAnswers>,
+    },
+    CreatePartitions {
+        topics: Vec<GrowTopic>,
+        validate_only: bool,
+        answer: Answer<GrowAnswers>,
+    },
+    AlterConfigs {
+        changes: Vec<ResourceChange>,
+        validate_only: bool,
+        answer: Answer<ConfigAnswers>,
+    },
+    ReplaceConfigs {
+        replacements: Vec<ResourceReplacement>,
+        validate_only: bool,
+        answer: Answer<ConfigAnswers>,
+    },
+    AllocateProducerIds {
+        answer: Answer<Result<ProducerIdBlock, CommandError>>,
+    },
+    /// Creates the topic of group offsets unless it is there.
+    CreateOffsetsTopic {
+        answer: Answer<()>,
+    },
+}
+
+pub struct Controller {
+    shard: Rc<Shard>,
+    log: RefCell<Option<MetadataLog>>,
+    waiting: RefCell<VecDeque<Control>>,
+    is_working: Cell<bool>,
+}
+
+/// A decision on its way: whom to answer once it is known to count.
+type Reply = Box<dyn FnOnce(Decided<()>)>;
+
+impl Controller {
+    pub fn new(shard: Rc<Shard>, log: MetadataLog) -> Rc<Self> {
+        Rc::new(Self {
+            shard,
+            log: RefCell::new(Some(log)),
+            waiting: RefCell::default(),
+            is_working: Cell::new(false),
+        })
+    }
+
+    pub fn ask(self: &Rc<Self>, control: Control) {
+        self.waiting.borrow_mut().push_back(control);
+        if !self.is_working.replace(true) {
+            let controller = Rc::clone(self);
+            self.shard.runtime.spawn(async move { controller.work().await });
+        }
+    }
+
+    async fn work(self: Rc<Self>) {
+        loop {
+            let batch: Vec<Control> = self.waiting.borrow_mut().drain(..).collect();
+            if batch.is_empty() {
+                break;
+            }
+            // The log is away while it is written; nobody else takes it.
+            let taken = self.log.borrow_mut().take();
+            let Some(mut log) = taken else {
+                for control in batch {
+                    self.decide(&mut self.shard.image(), control).1(Err(ControlError::Stopping));
+                }
+                continue;
+            };
+            self.carry_out(&mut log, batch).await;
+            *self.log.borrow_mut() = Some(log);
+        }
+        self.is_working.set(false);
+    }
+
+    async fn carry_out(&self, log: &mut MetadataLog, batch: Vec<Control>) {
+        let mut image = self.shard.image();
+        let mut records = Vec::new();
+        let mut replies: Vec<Reply> = Vec::with_capacity(batch.len());
+        for control in batch {
+            let (decided, reply) = self.decide(&mut image, control);
+            let next = Arc::make_mut(&mut image);
+            for record in &decided {
+                next.apply(record).expect("the controller's own records fit its image");
+            }
+            records.extend(decided);
+            replies.push(reply);
+            self.shard.runtime.yield_if_needed().await;
+        }
+        let stored = if records.is_empty() {
+            Ok(())
+        } else {
+            let stored = log.append(&records).await;
+            if stored.is_ok() {
+                let changed = changed_topics(&image, &records);
+                publish(&self.shard, &image, changed).await;
+                self.snapshot_if_due(log, &image).await;
+            }
+            stored.map_err(|error| ControlError::Storage { reason: error.to_string() })
+        };
+        if let Err(error) = &stored {
+            tracing::error!(%error, "a decision was not stored");
+        }
+        for reply in replies {
+            reply(stored.clone());
+        }
+    }
+
+    async fn snapshot_if_due(&self, log: &mut MetadataLog, image: &ClusterImage) {
+        if log.bytes_since_snapshot() < self.shard.config().metadata_snapshot_bytes {
+            return;
+        }
+        if let Err(error) = log.write_snapshot(image).await {
+            // The log holds everything that the snapshot would: the next one is tried later.
+            tracing::warn!(%error, "the metadata snapshot was not written");
+        }
+    }
+
+    /// What the command does to the image, and whom it answers.
+    fn decide(
+        &self,
+        image: &mut Arc<ClusterImage>,
+        control: Control,
+    ) -> (Vec<MetadataRecord>, Reply) {
+        let config = self.shard.config();
+        let mut new_id = || TopicId(random_uuid().0);
+        match control {
+            Control::CreateTopics { topics, validate_only, answer } => answered(
+                command::create_topics(image, &config, &topics, validate_only, &mut new_id),
+                answer,
+            ),
+            Control::DeleteTopics { topics, answer } => {
+                answered(command::delete_topics(image, &config, &topics), answer)
+            }
+            Control::CreatePartitions { topics, validate_only, answer } => {
+                answered(command::create_partitions(image, &topics, validate_only), answer)
+            }
+            Control::AlterConfigs { changes, validate_only, answer } => {
+                answered(command::alter_configs(image, &config, &changes, validate_only), answer)
+            }
+            Control::ReplaceConfigs { replacements, validate_only, answer } => answered(
+                command::replace_configs(image, &config, &replacements, validate_only),
+                answer,
+            ),
+            Control::AllocateProducerIds { answer } => {
+                let epoch = self.broker_epoch(image);
+                let outcome = match command::allocate_producer_ids(image, self.shard.node, epoch) {
+                    Ok(Outcome { records, answers }) => Outcome { records, answers: Ok(answers) },
+                    Err(error) => Outcome { records: Vec::new(), answers: Err(error) },
+                };
+                answered(outcome, answer)
+            }
+            Control::CreateOffsetsTopic { answer } => {
+                let topics = if image.topic_named(command::CONSUMER_OFFSETS).is_some() {
+                    Vec::new()
+                } else {
+                    vec![reachable(command::consumer_offsets(&config), image)]
+                };
+                let outcome = command::create_topics(image, &config, &topics, false, &mut new_id);
+                for (name, created) in &outcome.answers {
+                    if let Err(error) = created {
+                        tracing::error!(topic = name, %error, "cannot create an internal topic");
+                    }
+                }
+                answered(Outcome { records: outcome.records, answers: () }, answer)
+            }
+        }
+    }
+
+    fn broker_epoch(&self, image: &ClusterImage) -> i64 {
+        image.broker(self.shard.node).map_or(0, |broker| broker.epoch)
+    }
+
+    /// Writes a last snapshot and seals the log. True if that worked.
+    pub async fn close(&self) -> bool {
+        let taken = self.log.borrow_mut().take();
+        let Some(mut log) = taken else { return false };
+        let result: Result<(), MetadataError> = async {
+            log.write_snapshot(&self.shard.image()).await?;
+            log.close().await
+        }
+        .await;
+        if let Err(error) = &result {
+            tracing::error!(%error, "the metadata log was not closed in order");
+        }
+        result.is_ok()
+    }
+}
+
+/// A cluster of few brokers gets as many replicas as it has brokers: Kafka's default of three
+/// would leave a single node without groups.
+fn reachable(mut topic: CreateTopic, image: &ClusterImage) -> CreateTopic {
+    let brokers = image.brokers().filter(|broker| broker.usable()).count();
+    let brokers = i16::try_from(brokers).unwrap_or(i16::MAX);
+    topic.replication_factor = topic.replication_factor.min(brokers);
+    topic
+}
+
+fn answered<A: 'static>(outcome: Outcome<A>, answer: Answer<A>) -> (Vec<MetadataRecord>, Reply) {
+    let Outcome { records, answers } = outcome;
+    // Whoever asked may have gone; the decision counts all the same.
+    let reply: Reply = Box::new(move |stored| drop(answer.send(stored.map(|()| answers))));
+    (records, reply)
+}
+
+/// Gives every core the image, and returns when all have followed.
+async fn publish(shard: &Shard, image: &Arc<ClusterImage>, changed: Vec<TopicId>) {
+    let followed = (0..shard.mailboxes.cores()).map(|core| {
+        let (image, changed) = (Arc::clone(image), changed.clone());
+        shard.mailboxes.ask(CoreId(core), |answer| Ask::Image { image, changed, answer })
+    });
+    // A core that has gone holds nothing any more: its silence is as good as its answer.
+    futures_util::future::join_all(followed).await;
+}
+
+/// Every topic that the records create, change, configure or remove. A setting of the whole
+/// broker changes all of them.
+#[expect(clippy::wildcard_enum_match_arm, reason = "only these records say something of topics")]
+fn changed_topics(after: &ClusterImage, records: &[MetadataRecord]) -> Vec<TopicId> {
+    let mut changed = BTreeSet::new();
+    for record in records {
+        let id = match record {
+            MetadataRecord::Topic(topic) => topic.topic_id,
+            MetadataRecord::Partition(partition) => partition.topic_id,
+            MetadataRecord::PartitionChange(partition) => partition.topic_id,
+            MetadataRecord::RemoveTopic(topic) => topic.topic_id,
+            MetadataRecord::Config(config) => {
+                match ResourceKind::from_wire(config.resource_type) {
+                    ResourceKind::Topic => {
+                        changed.extend(after.topic_named(&config.resource_name).map(|one| one.id));
+                    }
+                    ResourceKind::Broker => changed.extend(after.topics().map(|topic| topic.id)),
+                    _ => {}
+                }
+                continue;
+            }
+            _ => continue,
+        };
+        changed.insert(TopicId(id.0));
+    }
+    changed.into_iter().collect()
+}

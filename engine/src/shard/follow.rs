@@ -1,0 +1,166 @@
+//! Following the metadata: a core creates, changes and removes its partitions as the image says.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use futures_channel::oneshot;
+
+use crate::cluster::{ClusterImage, placement};
+use crate::log::Opening;
+use crate::shard::Shard;
+use crate::shard::coordinator::{CoordinatorHost, OFFSETS_TOPIC};
+use crate::shard::options::{group_options, log_options};
+use crate::shard::partition::Partition;
+use crate::types::{PartitionId, TopicId, TopicName};
+
+impl Shard {
+    /// Takes over a new image. Answers when new partitions exist on disk and removed ones do not.
+    pub fn follow(
+        self: &Rc<Self>,
+        image: Arc<ClusterImage>,
+        changed: Vec<TopicId>,
+        answer: oneshot::Sender<()>,
+    ) {
+        let removed = self.remove_partitions(&image, &changed);
+        let created = self.take_partitions(&image, &changed, Opening::Clean);
+        let before = self.image.replace(Arc::clone(&image));
+        for partition in &removed {
+            self.coordinator_leaves(partition);
+        }
+        for topic in changed.iter().filter_map(|id| before.topic(*id)) {
+            if image.topic(topic.id).is_none() {
+                self.forget_offsets(&topic.name, topic.id);
+            }
+        }
+        let shard = Rc::clone(self);
+        self.runtime.spawn(async move {
+            for partition in removed {
+                partition.delete().await;
+            }
+            for partition in &created {
+                if let Err(error) = partition.log().await {
+                    shard.is_sound.set(false);
+                    tracing::error!(folder = %partition.folder.display(), %error, "not created");
+                }
+                shard.runtime.yield_if_needed().await;
+            }
+            for partition in created {
+                shard.coordinator_arrives(&partition);
+            }
+            answer.send(()).ok();
+        });
+    }
+
+    /// Takes over the image found at start. The logs are opened as they are needed, and all the
+    /// others one by one in the background.
+    pub fn begin_with(self: &Rc<Self>, image: Arc<ClusterImage>, opening: Opening) {
+        let every: Vec<TopicId> = image.topics().map(|topic| topic.id).collect();
+        let partitions = self.take_partitions(&image, &every, opening);
+        *self.image.borrow_mut() = image;
+        for partition in &partitions {
+            self.coordinator_arrives(partition);
+        }
+        let shard = Rc::clone(self);
+        self.runtime.spawn(async move {
+            for partition in partitions {
+                if shard.stopping.is_set() {
+                    break;
+                }
+                if partition.log().await.is_err() {
+                    shard.is_sound.set(false);
+                }
+                shard.runtime.yield_if_needed().await;
+            }
+        });
+    }
+
+    fn remove_partitions(&self, image: &ClusterImage, changed: &[TopicId]) -> Vec<Rc<Partition>> {
+        let before = self.image();
+        let mut partitions = self.partitions.borrow_mut();
+        let gone = changed.iter().filter(|id| image.topic(**id).is_none());
+        gone.filter_map(|id| before.topic(*id))
+            .flat_map(|topic| topic.partitions.keys().map(|index| (topic.id, *index)))
+            .filter_map(|(topic, index)| partitions.remove(&PartitionId { topic, index }))
+            .collect()
+    }
+
+    /// Makes the partitions that this core owns and does not have yet, and gives those it has
+    /// their new settings. Returns the new ones.
+    fn take_partitions(
+        &self,
+        image: &ClusterImage,
+        changed: &[TopicId],
+        opening: Opening,
+    ) -> Vec<Rc<Partition>> {
+        let mut partitions = self.partitions.borrow_mut();
+        let mut created = Vec::new();
+        for topic in changed.iter().filter_map(|id| image.topic(*id)) {
+            let options = log_options(image, &self.config, topic);
+            for (index, registration) in &topic.partitions {
+                let id = PartitionId { topic: topic.id, index: *index };
+                if placement::owner(id, self.mailboxes.cores()) != self.core
+                    || registration.leader != Some(self.node)
+                {
+                    continue;
+                }
+                if let Some(partition) = partitions.get(&id) {
+                    partition.leader_epoch.set(registration.leader_epoch);
+                    partition.set_options(options.clone());
+                    continue;
+                }
+                let partition = Rc::new(Partition::new(
+                    &self.runtime,
+                    id,
+                    topic.name.clone(),
+                    self.folders.place(&topic.name, *index),
+                    registration.leader_epoch,
+                    options.clone(),
+                    opening,
+                ));
+                partitions.insert(id, Rc::clone(&partition));
+                created.push(partition);
+            }
+        }
+        created
+    }
+
+    fn coordinator_arrives(self: &Rc<Self>, partition: &Rc<Partition>) {
+        if partition.topic.as_str() == OFFSETS_TOPIC {
+            let host =
+                CoordinatorHost::start(self, Rc::clone(partition), group_options(&self.config));
+            self.coordinators.borrow_mut().insert(partition.id.index, host);
+        }
+    }
+
+    fn coordinator_leaves(&self, partition: &Partition) {
+        if partition.topic.as_str() == OFFSETS_TOPIC {
+            let host = self.coordinators.borrow_mut().remove(&partition.id.index);
+            if let Some(host) = host {
+                host.leave();
+            }
+        }
+    }
+
+    /// Offsets of a topic that is gone would be taken for those of a later topic of its name.
+    fn forget_offsets(&self, name: &TopicName, id: TopicId) {
+        let hosts: Vec<_> = self.coordinators.borrow().values().cloned().collect();
+        for host in hosts {
+            host.topic_deleted(name, id);
+        }
+    }
+
+    /// Seals every log. True if the next start may trust what it finds.
+    pub async fn close(&self) -> bool {
+        for host in std::mem::take(&mut *self.coordinators.borrow_mut()).into_values() {
+            host.leave();
+        }
+        let partitions: Vec<_> =
+            self.partitions.borrow_mut().drain().map(|(_, partition)| partition).collect();
+        let mut is_sound = self.is_sound.get();
+        let closing = partitions.iter().map(|partition| partition.close());
+        for closed in futures_util::future::join_all(closing).await {
+            is_sound &= closed;
+        }
+        is_sound
+    }
+}

@@ -1,0 +1,249 @@
+//! One core: the partitions it owns, its mailbox, its budget. The only place where a decision of
+//! the rules meets a disk or another core.
+
+mod append;
+mod ask;
+mod budget;
+mod controller;
+mod coordinator;
+mod folders;
+mod follow;
+mod gather;
+mod logdirs;
+mod mailbox;
+mod metadata_log;
+mod offsets;
+mod options;
+mod partition;
+mod read;
+mod request;
+mod stopping;
+mod upkeep;
+mod waiters;
+
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, HashMap};
+use std::rc::Rc;
+use std::sync::Arc;
+
+use futures_util::StreamExt;
+
+use crate::cluster::ClusterImage;
+use crate::cluster::command::ProducerIdBlock;
+use crate::config::BrokerConfig;
+use crate::io::{Event, Runtime};
+use crate::types::{BrokerId, CoreId, LeaderEpoch, PartitionId, PartitionIndex, ProducerId};
+
+pub use append::AppendTicket;
+pub(crate) use ask::{Ask, Each};
+pub use budget::{Budget, Reservation};
+pub(crate) use controller::{Control, Controller};
+pub use controller::{ControlError, Decided};
+use coordinator::CoordinatorHost;
+pub use coordinator::GroupAnswer;
+pub(crate) use coordinator::OFFSETS_TOPIC;
+pub(crate) use folders::{DataFolders, Found};
+use gather::Gather;
+pub use logdirs::{LogDir, LogDirPartition};
+pub(crate) use mailbox::{Mailbox, Mailboxes};
+pub(crate) use metadata_log::{METADATA_FOLDER, MetadataError, MetadataLog};
+use partition::Partition;
+pub use request::{
+    AbortedTransaction, Acks, Append, AppendFailure, Appended, EpochEnd, EpochEndAsk, Isolation,
+    ListOffsetAsk, ListedOffset, OffsetSpec, PartitionError, ReadOutcome, ReadRequest,
+};
+pub use stopping::{Stopping, WaitForStop};
+
+pub(crate) struct Shard {
+    pub core: CoreId,
+    pub node: BrokerId,
+    pub runtime: Runtime,
+    pub mailboxes: Mailboxes,
+    pub budget: Budget,
+    pub stopping: Stopping,
+    pub folders: DataFolders,
+    config: Arc<BrokerConfig>,
+    gather: Gather,
+    /// Only on the controller's core.
+    controller: RefCell<Option<Rc<Controller>>>,
+    /// Set when the core has its image, or will never have one.
+    begun: Cell<Option<bool>>,
+    begun_event: Event,
+    image: RefCell<Arc<ClusterImage>>,
+    partitions: RefCell<HashMap<PartitionId, Rc<Partition>>>,
+    coordinators: RefCell<BTreeMap<PartitionIndex, Rc<CoordinatorHost>>>,
+    /// Identities for idempotent producers that this core may give out.
+    producer_ids: Cell<Option<ProducerIdBlock>>,
+    /// False once a log could not be opened or closed: the next start must then recover.
+    is_sound: Cell<bool>,
+}
+
+/// What a shard is made of.
+pub(crate) struct ShardParts {
+    pub core: CoreId,
+    pub node: BrokerId,
+    pub runtime: Runtime,
+    pub mailboxes: Mailboxes,
+    pub config: Arc<BrokerConfig>,
+    pub budget: Budget,
+    pub folders: DataFolders,
+}
+
+impl Shard {
+    pub fn new(parts: ShardParts) -> Rc<Self> {
+        Rc::new(Self {
+            core: parts.core,
+            node: parts.node,
+            runtime: parts.runtime,
+            mailboxes: parts.mailboxes,
+            config: parts.config,
+            budget: parts.budget,
+            stopping: Stopping::default(),
+            folders: parts.folders,
+            gather: Gather::default(),
+            controller: RefCell::new(None),
+            begun: Cell::new(None),
+            begun_event: Event::default(),
+            image: RefCell::new(Arc::new(ClusterImage::new(""))),
+            partitions: RefCell::default(),
+            coordinators: RefCell::default(),
+            producer_ids: Cell::new(None),
+            is_sound: Cell::new(true),
+        })
+    }
+
+    pub fn config(&self) -> Arc<BrokerConfig> {
+        Arc::clone(&self.config)
+    }
+
+    pub fn controller(&self) -> Option<Rc<Controller>> {
+        self.controller.borrow().clone()
+    }
+
+    pub fn set_controller(&self, controller: Rc<Controller>) {
+        *self.controller.borrow_mut() = Some(controller);
+    }
+
+    /// Waits until the core has its image; false if the node stops before.
+    pub async fn begun(&self) -> bool {
+        self.begun_event.until(|| self.begun.get()).await
+    }
+
+    fn set_begun(&self, has_begun: bool) {
+        if self.begun.get().is_none() {
+            self.begun.set(Some(has_begun));
+        }
+        self.begun_event.notify();
+    }
+
+    /// Waits until every core has come here; true if all were sound.
+    pub async fn gather(&self, at: CoreId, is_sound: bool) -> bool {
+        let ask = |answer| Ask::Gather { is_sound, answer };
+        self.mailboxes.ask(at, ask).await.unwrap_or(false)
+    }
+
+    pub fn image(&self) -> Arc<ClusterImage> {
+        Arc::clone(&self.image.borrow())
+    }
+
+    pub fn partition(&self, id: PartitionId) -> Option<Rc<Partition>> {
+        self.partitions.borrow().get(&id).cloned()
+    }
+
+    /// The partition if this core leads it and the asker's idea of the epoch is the right one.
+    pub fn led_partition(
+        &self,
+        id: PartitionId,
+        epoch: Option<LeaderEpoch>,
+    ) -> Result<Rc<Partition>, PartitionError> {
+        let partition = self.partition(id).ok_or(PartitionError::UnknownTopicOrPartition)?;
+        let current = partition.leader_epoch.get();
+        match epoch {
+            Some(epoch) if epoch < current => Err(PartitionError::FencedLeaderEpoch),
+            Some(epoch) if current < epoch => Err(PartitionError::UnknownLeaderEpoch),
+            Some(_) | None => Ok(partition),
+        }
+    }
+
+    pub fn take_producer_id(&self) -> Option<ProducerId> {
+        let block = self.producer_ids.take()?;
+        let next = ProducerId::new(block.start.get().strict_add(1))?;
+        let len = block.len.strict_sub(1);
+        self.producer_ids.set((len > 0).then_some(ProducerIdBlock { start: next, len }));
+        Some(block.start)
+    }
+
+    pub fn give_producer_ids(&self, block: ProducerIdBlock) {
+        self.producer_ids.set((block.len > 0).then_some(block));
+    }
+
+    /// Answers what other cores ask, until the process stops. Nothing here waits: what takes time
+    /// becomes a task, so that one slow ask does not hold up the next.
+    pub async fn answer_mailbox(self: Rc<Self>, mut mailbox: Mailbox) {
+        while let Some(ask) = mailbox.next().await {
+            self.begin(ask);
+            self.runtime.yield_if_needed().await;
+        }
+    }
+
+    /// Starts on an ask. The part that fixes an order happens before this returns.
+    pub fn begin(self: &Rc<Self>, ask: Ask) {
+        let shard = Rc::clone(self);
+        match ask {
+            Ask::Append { append, answer } => {
+                let ticket = shard.begin_append(append);
+                self.runtime.spawn(async move { drop(answer.send(ticket.await)) });
+            }
+            Ask::Read { reads, bytes_max, answer } => self.runtime.spawn(async move {
+                drop(answer.send(shard.read(reads, bytes_max).await));
+            }),
+            Ask::Wait { seen, at_most, mut answer } => self.runtime.spawn(async move {
+                let gone = answer.cancellation();
+                let wait = shard.wait(seen, at_most);
+                futures_util::pin_mut!(gone, wait);
+                futures_util::future::select(wait, gone).await;
+                answer.send(()).ok();
+            }),
+            Ask::ListOffsets { asks, answer } => self.runtime.spawn(async move {
+                drop(answer.send(shard.list_offsets(asks).await));
+            }),
+            Ask::EpochEnds { asks, answer } => self.runtime.spawn(async move {
+                drop(answer.send(shard.epoch_ends(asks).await));
+            }),
+            Ask::DeleteRecords { asks, answer } => self.runtime.spawn(async move {
+                drop(answer.send(shard.delete_records(asks).await));
+            }),
+            Ask::LogDirs { answer } => self.runtime.spawn(async move {
+                drop(answer.send(shard.log_dirs().await));
+            }),
+            Ask::Group { partition, request, answer } => {
+                shard.begin_group(partition, request, answer);
+            }
+            Ask::EveryGroup { request, answer } => self.runtime.spawn(async move {
+                drop(answer.send(shard.every_group(request).await));
+            }),
+            Ask::Control(control) => {
+                // Asks go to the controller's core only; elsewhere the asker sees it gone.
+                if let Some(controller) = shard.controller() {
+                    controller.ask(control);
+                }
+            }
+            Ask::Begin { image, opening, found, answer } => {
+                shard.folders.learn(found);
+                shard.begin_with(image, opening);
+                answer.send(shard.partitions.borrow().len()).ok();
+                shard.set_begun(true);
+            }
+            Ask::Image { image, changed, answer } => {
+                shard.follow(image, changed, answer);
+            }
+            Ask::Gather { is_sound, answer } => {
+                shard.gather.arrive(shard.mailboxes.cores(), is_sound, answer);
+            }
+            Ask::Stop => {
+                self.stopping.set();
+                self.set_begun(false);
+            }
+        }
+    }
+}

@@ -1,0 +1,51 @@
+//! From a topic's configuration to the options of its logs.
+
+use crate::cluster::{ClusterImage, ConfigResource, Topic};
+use crate::config::{self, BrokerConfig, TopicConfig};
+use crate::group::GroupOptions;
+use crate::log::LogOptions;
+use crate::record::TimestampType;
+
+/// The settings that count for a topic on this node.
+pub fn topic_config(image: &ClusterImage, config: &BrokerConfig, topic: &Topic) -> TopicConfig {
+    let resource = ConfigResource::topic(topic.name.as_str());
+    TopicConfig::resolve(image.overrides(&resource, config.node_id, &config.statics))
+}
+
+/// What groups may do on this node.
+pub fn group_options(config: &BrokerConfig) -> GroupOptions {
+    let groups = &config.groups;
+    GroupOptions {
+        session_timeout_min: groups.session_timeout_min,
+        session_timeout_max: groups.session_timeout_max,
+        initial_rebalance_delay: groups.initial_rebalance_delay,
+        members_max: usize::try_from(groups.members_max).unwrap_or(usize::MAX),
+        offset_metadata_units_max: usize::try_from(groups.offset_metadata_bytes_max)
+            .unwrap_or(usize::MAX),
+        offsets_retention: groups.offsets_retention,
+        offsets_retention_check_interval: groups.offsets_retention_check_interval,
+    }
+}
+
+pub fn log_options(image: &ClusterImage, config: &BrokerConfig, topic: &Topic) -> LogOptions {
+    let topic_config = topic_config(image, config, topic);
+    LogOptions {
+        segment_bytes: u64::from(topic_config.segment_bytes),
+        segment_age_max: topic_config.segment_age_max,
+        segment_jitter: topic_config.segment_jitter,
+        index_bytes_max: u64::from(topic_config.segment_index_bytes),
+        index_interval_bytes: u64::from(topic_config.index_interval_bytes),
+        // Without `delete` nothing goes by age or size.
+        retention_age_max: topic_config.retention.filter(|_| topic_config.cleanup_policy.delete),
+        retention_bytes_max: topic_config
+            .retention_bytes
+            .filter(|_| topic_config.cleanup_policy.delete),
+        delete_delay: topic_config.file_delete_delay,
+        timestamp_type: match topic_config.timestamp_type {
+            config::TimestampType::CreateTime => TimestampType::CreateTime,
+            config::TimestampType::LogAppendTime => TimestampType::LogAppendTime,
+        },
+        topic_id: Some(topic.id),
+        ..LogOptions::default()
+    }
+}

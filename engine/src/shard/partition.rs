@@ -1,0 +1,283 @@
+//! One partition on its core: its log, opened when first needed, and those who wait for it. Appends
+//! keep the order in which they came, also while the log opens or has no room.
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::path::PathBuf;
+use std::rc::Rc;
+
+use futures_channel::oneshot;
+
+use crate::io::Runtime;
+use crate::log::{self, AppendContext, AppendError, Log, LogOptions, Opening, Origin};
+use crate::record::CheckedBatch;
+use crate::shard::request::{AppendFailure, PartitionError};
+use crate::shard::waiters::Waiters;
+use crate::types::{LeaderEpoch, Offset, PartitionId, TopicName};
+
+pub struct Partition {
+    pub id: PartitionId,
+    pub topic: TopicName,
+    pub folder: PathBuf,
+    pub leader_epoch: Cell<LeaderEpoch>,
+    pub waiters: RefCell<Waiters>,
+    runtime: Runtime,
+    slot: RefCell<Slot>,
+    queue: RefCell<VecDeque<Queued>>,
+    is_draining: Cell<bool>,
+}
+
+enum Slot {
+    /// How to open the log when it is first needed.
+    Unopened {
+        options: LogOptions,
+        opening: Opening,
+    },
+    Opening {
+        waiting: Vec<oneshot::Sender<()>>,
+        options: LogOptions,
+    },
+    Open(Rc<Log>),
+    Failed {
+        reason: String,
+    },
+    /// Deleted or closed: nothing is accepted any more.
+    Gone,
+}
+
+struct Queued {
+    batches: Vec<CheckedBatch>,
+    origin: Origin,
+    placed: oneshot::Sender<Result<Placed, AppendFailure>>,
+}
+
+/// An append whose offsets are decided.
+pub struct Placed {
+    pub log: Rc<Log>,
+    pub appended: log::Appended,
+}
+
+/// The first half of an append: decided at once, or waiting in line.
+pub enum Placing {
+    Now(Result<Placed, AppendFailure>),
+    Later(oneshot::Receiver<Result<Placed, AppendFailure>>),
+}
+
+impl Placing {
+    pub async fn wait(self) -> Result<Placed, AppendFailure> {
+        match self {
+            Self::Now(result) => result,
+            Self::Later(receiver) => {
+                receiver.await.unwrap_or(Err(AppendFailure::Partition(PartitionError::Stopping)))
+            }
+        }
+    }
+}
+
+impl Partition {
+    pub fn new(
+        runtime: &Runtime,
+        id: PartitionId,
+        topic: TopicName,
+        folder: PathBuf,
+        leader_epoch: LeaderEpoch,
+        options: LogOptions,
+        opening: Opening,
+    ) -> Self {
+        Self {
+            id,
+            topic,
+            folder,
+            leader_epoch: Cell::new(leader_epoch),
+            waiters: RefCell::default(),
+            runtime: runtime.clone(),
+            slot: RefCell::new(Slot::Unopened { options, opening }),
+            queue: RefCell::default(),
+            is_draining: Cell::new(false),
+        }
+    }
+
+    /// The log if it is open now.
+    pub fn opened(&self) -> Option<Rc<Log>> {
+        match &*self.slot.borrow() {
+            Slot::Open(log) => Some(Rc::clone(log)),
+            Slot::Unopened { .. } | Slot::Opening { .. } | Slot::Failed { .. } | Slot::Gone => None,
+        }
+    }
+
+    /// Opens the log if need be; whoever comes meanwhile waits for the same opening.
+    pub async fn log(self: &Rc<Self>) -> Result<Rc<Log>, PartitionError> {
+        loop {
+            let opened = {
+                let mut slot = self.slot.borrow_mut();
+                match &mut *slot {
+                    Slot::Open(log) => return Ok(Rc::clone(log)),
+                    Slot::Failed { reason } => {
+                        return Err(PartitionError::Storage { reason: reason.clone() });
+                    }
+                    Slot::Gone => return Err(PartitionError::UnknownTopicOrPartition),
+                    Slot::Opening { waiting, .. } => {
+                        let (sender, receiver) = oneshot::channel();
+                        waiting.push(sender);
+                        receiver
+                    }
+                    Slot::Unopened { options, opening } => {
+                        let (options, opening) = (options.clone(), *opening);
+                        let (sender, receiver) = oneshot::channel();
+                        *slot = Slot::Opening { waiting: vec![sender], options: options.clone() };
+                        let partition = Rc::clone(self);
+                        self.runtime.spawn(async move { partition.open(options, opening).await });
+                        receiver
+                    }
+                }
+            };
+            // An opener always ends; if it went without a word the slot tells what happened.
+            opened.await.ok();
+        }
+    }
+
+    async fn open(self: Rc<Self>, options: LogOptions, opening: Opening) {
+        let result = Log::open(&self.runtime, self.folder.clone(), options, opening).await;
+        let next = match result {
+            Ok(log) => {
+                let partition = Rc::downgrade(&self);
+                log.on_durable(Box::new(move |end| {
+                    if let Some(partition) = partition.upgrade() {
+                        partition.waiters.borrow_mut().grown_to(end);
+                    }
+                }));
+                Slot::Open(log)
+            }
+            Err(error) => {
+                tracing::error!(partition = %self.folder.display(), %error, "cannot open");
+                Slot::Failed { reason: error.to_string() }
+            }
+        };
+        let before = std::mem::replace(&mut *self.slot.borrow_mut(), next);
+        match before {
+            Slot::Opening { waiting, options } => {
+                if let Some(log) = self.opened() {
+                    log.set_options(options);
+                }
+                for waiter in waiting {
+                    waiter.send(()).ok();
+                }
+            }
+            // Deleted while it opened: leave it so.
+            Slot::Gone => {
+                let opened = std::mem::replace(&mut *self.slot.borrow_mut(), Slot::Gone);
+                if let Slot::Open(log) = opened {
+                    remove(&log).await;
+                }
+            }
+            Slot::Unopened { .. } | Slot::Open(_) | Slot::Failed { .. } => {
+                unreachable!("only the opener leaves the opening state")
+            }
+        }
+    }
+
+    pub fn set_options(&self, new: LogOptions) {
+        match &mut *self.slot.borrow_mut() {
+            Slot::Unopened { options, .. } | Slot::Opening { options, .. } => *options = new,
+            Slot::Open(log) => log.set_options(new),
+            Slot::Failed { .. } | Slot::Gone => {}
+        }
+    }
+
+    /// Decides the place of the batches now, or puts them in line behind those that wait.
+    pub fn place(self: &Rc<Self>, batches: Vec<CheckedBatch>, origin: Origin) -> Placing {
+        if self.queue.borrow().is_empty()
+            && let Some(log) = self.opened()
+        {
+            match self.append_to(&log, &batches, origin) {
+                Err(AppendFailure::Log(AppendError::Full)) => {}
+                decided => return Placing::Now(decided),
+            }
+        }
+        let (placed, receiver) = oneshot::channel();
+        self.queue.borrow_mut().push_back(Queued { batches, origin, placed });
+        if !self.is_draining.replace(true) {
+            let partition = Rc::clone(self);
+            self.runtime.spawn(async move { partition.drain().await });
+        }
+        Placing::Later(receiver)
+    }
+
+    fn append_to(
+        &self,
+        log: &Rc<Log>,
+        batches: &[CheckedBatch],
+        origin: Origin,
+    ) -> Result<Placed, AppendFailure> {
+        let now = self.runtime.wall_clock();
+        let appended =
+            log.append(batches, self.leader_epoch.get(), &AppendContext::of(origin), now)?;
+        Ok(Placed { log: Rc::clone(log), appended })
+    }
+
+    /// Places what waits in line, in order, as the log opens and room appears.
+    async fn drain(self: Rc<Self>) {
+        loop {
+            let log = self.log().await;
+            let Some(queued) = self.queue.borrow_mut().pop_front() else { break };
+            let result = match &log {
+                Ok(log) => self.append_to(log, &queued.batches, queued.origin),
+                Err(error) => Err(AppendFailure::Partition(error.clone())),
+            };
+            if let (Err(AppendFailure::Log(AppendError::Full)), Ok(log)) = (&result, &log) {
+                self.queue.borrow_mut().push_front(queued);
+                log.writable().await;
+                continue;
+            }
+            // A connection that has gone does not undo its append.
+            drop(queued.placed.send(result));
+        }
+        self.is_draining.set(false);
+    }
+
+    /// What a reader of everything may see: all that is on disk.
+    pub fn high_watermark(&self) -> Option<Offset> {
+        self.opened().map(|log| log.ends().durable_end)
+    }
+
+    /// Seals the log; nothing is accepted afterwards. True if it was never opened or closed well.
+    pub async fn close(&self) -> bool {
+        let slot = std::mem::replace(&mut *self.slot.borrow_mut(), Slot::Gone);
+        self.waiters.borrow_mut().wake_all();
+        match slot {
+            Slot::Open(log) => match log.close().await {
+                Ok(()) => true,
+                Err(error) => {
+                    tracing::error!(partition = %self.folder.display(), %error, "cannot close");
+                    false
+                }
+            },
+            Slot::Unopened { opening, .. } => matches!(opening, Opening::Clean),
+            Slot::Opening { .. } | Slot::Failed { .. } => false,
+            Slot::Gone => true,
+        }
+    }
+
+    /// Removes the log with everything in it.
+    pub async fn delete(&self) {
+        let slot = std::mem::replace(&mut *self.slot.borrow_mut(), Slot::Gone);
+        self.waiters.borrow_mut().wake_all();
+        match slot {
+            Slot::Open(log) => remove(&log).await,
+            Slot::Unopened { .. } | Slot::Failed { .. } => {
+                let removed = self.runtime.directory(&self.folder).remove_tree().await;
+                if let Err(error) = removed {
+                    tracing::error!(%error, "a deleted partition is still on disk");
+                }
+            }
+            // Whoever opens it finds it gone and deletes it.
+            Slot::Opening { .. } | Slot::Gone => {}
+        }
+    }
+}
+
+async fn remove(log: &Rc<Log>) {
+    if let Err(error) = log.delete().await {
+        tracing::error!(folder = %log.folder().display(), %error, "a deleted partition is still on disk");
+    }
+}
