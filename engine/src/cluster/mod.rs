@@ -13,9 +13,13 @@ pub mod command;
 mod dump;
 pub mod features;
 mod image;
+#[cfg(test)]
+mod image_test;
 pub mod placement;
 mod resource;
 pub mod snapshot;
+#[cfg(test)]
+mod snapshot_test;
 mod topic;
 
 pub use apply::ApplyError;

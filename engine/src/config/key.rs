@@ -35,6 +35,23 @@ pub enum ValueKind {
     Class,
 }
 
+impl ValueKind {
+    /// The number that stands for the kind in DescribeConfigs; 0 is for keys that nobody knows.
+    pub const fn to_wire(self) -> i8 {
+        match self {
+            Self::Boolean => 1,
+            Self::String => 2,
+            Self::Int => 3,
+            Self::Short => 4,
+            Self::Long => 5,
+            Self::Double => 6,
+            Self::List => 7,
+            Self::Class => 8,
+            Self::Password => 9,
+        }
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Default {
     /// The key has to be set.

@@ -76,7 +76,8 @@ impl Effective {
     pub fn of_topic_key(key: &Key, overrides: Overrides<'_>) -> Self {
         let mut synonyms = Vec::new();
         if let Some(value) = overrides.resource.get(key.name) {
-            synonyms.push(shown(key, key.name, value, ConfigSource::DynamicTopic));
+            let value = canonical(key, value);
+            synonyms.push(shown(key, key.name, &value, ConfigSource::DynamicTopic));
         }
         // The first synonym's own synonyms are listed; Kafka lists no others.
         if let Some(first) = key.synonyms.first()
@@ -87,30 +88,44 @@ impl Effective {
         Self::assemble(key, value_of_topic_key(key, overrides), synonyms)
     }
 
-    /// Every broker key, and the lines of `server.properties` that are none.
+    /// Every broker key, and every setting of the broker whose key is none.
     pub fn broker(overrides: Overrides<'_>) -> Vec<Self> {
-        let known = Keys::all().of(Scope::Broker);
-        let known = known.filter(|key| !key.internal && !key.dynamic_only);
+        let known = visible(Scope::Broker).filter(|key| !key.dynamic_only);
         let mut entries: Vec<_> = known.map(|key| Self::of_broker_key(key, overrides)).collect();
-        let unknown = |name: &&String| Keys::all().find(Scope::Broker, name).is_none();
-        entries.extend(overrides.statics.keys().filter(unknown).map(|name| Self {
-            name: name.clone(),
-            value: None,
-            source: ConfigSource::StaticBroker,
-            read_only: true,
-            sensitive: true,
-            kind: None,
-            synonyms: vec![SynonymValue {
-                name: name.clone(),
-                value: None,
-                source: ConfigSource::StaticBroker,
-            }],
-        }));
+        let layers = dynamic_and_static(overrides);
+        let set = layers.iter().flat_map(|(layer, _)| layer.keys());
+        let names: std::collections::BTreeSet<_> = set.collect();
+        for name in names {
+            match Keys::all().find(Scope::Broker, name) {
+                None => entries.push(Self::unknown(name, &layers)),
+                Some(key) if key.dynamic_only => {
+                    entries.push(Self::of_broker_key(key, overrides));
+                }
+                Some(_) => {}
+            }
+        }
         entries
     }
 
+    /// A setting of which nobody knows whether it is a secret.
+    fn unknown(name: &str, layers: &[(&BTreeMap<String, String>, ConfigSource)]) -> Self {
+        let set = layers.iter().filter(|(layer, _)| layer.contains_key(name));
+        let synonyms: Vec<_> = set
+            .map(|(_, source)| SynonymValue { name: name.to_owned(), value: None, source: *source })
+            .collect();
+        Self {
+            name: name.to_owned(),
+            value: None,
+            source: synonyms.first().map_or(ConfigSource::Default, |first| first.source),
+            read_only: true,
+            sensitive: true,
+            kind: None,
+            synonyms,
+        }
+    }
+
     pub fn of_broker_key(key: &Key, overrides: Overrides<'_>) -> Self {
-        let synonyms: Vec<_> = layers(key, overrides).collect();
+        let synonyms = layers(key, overrides);
         let value = [overrides.broker, overrides.cluster, overrides.statics]
             .into_iter()
             .find_map(|layer| layer.get(key.name).map(String::as_str))
@@ -120,15 +135,16 @@ impl Effective {
 
     /// The dynamic settings of all brokers, which is all that the resource with the empty name has.
     pub fn cluster(overrides: Overrides<'_>) -> Vec<Self> {
-        let key = |name: &String| Keys::all().find(Scope::Broker, name);
+        let own = ConfigSource::DynamicDefaultBroker;
         let entry = |(name, value): (&String, &String)| {
-            let key = key(name)?;
-            let synonyms: Vec<_> = layers(key, overrides)
-                .filter(|one| one.source == ConfigSource::DynamicDefaultBroker)
-                .collect();
-            Some(Self::assemble(key, Some(canonical(key, value)), synonyms))
+            let Some(key) = Keys::all().find(Scope::Broker, name) else {
+                return Self::unknown(name, &[(overrides.cluster, own)]);
+            };
+            let synonyms: Vec<_> =
+                layers(key, overrides).into_iter().filter(|one| one.source == own).collect();
+            Self::assemble(key, Some(canonical(key, value)), synonyms)
         };
-        overrides.cluster.iter().filter_map(entry).collect()
+        overrides.cluster.iter().map(entry).collect()
     }
 
     /// Every key of a group. Kafka names as source the group, else the default.
@@ -143,8 +159,13 @@ impl Effective {
         }
         let broker_key = key.synonyms.first();
         let broker_key = broker_key.and_then(|one| Keys::all().find(Scope::Broker, one.name));
-        let behind: Vec<_> =
-            broker_key.map(|key| layers(key, overrides).collect()).unwrap_or_default();
+        let behind = match (broker_key, key.default) {
+            (Some(broker_key), _) => layers(broker_key, overrides),
+            (None, Default::Text(value)) => {
+                vec![shown(key, key.name, value, ConfigSource::Default)]
+            }
+            (None, Default::Null | Default::Required) => Vec::new(),
+        };
         let below = behind.first().and_then(|one| one.value.clone());
         synonyms.extend(behind);
         let value = overrides.resource.get(key.name).map(|text| canonical(key, text));
@@ -181,29 +202,33 @@ fn visible(scope: Scope) -> impl Iterator<Item = &'static Key> {
     Keys::all().of(scope).filter(|key| !key.internal)
 }
 
-/// A broker key and its synonyms, layer by layer, the strongest first; unset ones are left out.
-fn layers<'a>(
-    key: &'a Key,
-    overrides: Overrides<'a>,
-) -> impl Iterator<Item = SynonymValue> + use<'a> {
-    let dynamic = [
+fn dynamic_and_static(overrides: Overrides<'_>) -> [(&BTreeMap<String, String>, ConfigSource); 3] {
+    [
         (overrides.broker, ConfigSource::DynamicBroker),
         (overrides.cluster, ConfigSource::DynamicDefaultBroker),
         (overrides.statics, ConfigSource::StaticBroker),
-    ];
-    let set = dynamic.into_iter().flat_map(move |(layer, source)| {
-        key.synonyms.iter().filter_map(move |synonym| {
-            layer.get(synonym.name).map(|value| shown(key, synonym.name, value, source))
-        })
-    });
-    let defaults = key.synonyms.iter().filter_map(move |synonym| {
-        let default = Keys::all().find(Scope::Broker, synonym.name)?.default;
-        match default {
-            Default::Text(value) => Some(shown(key, synonym.name, value, ConfigSource::Default)),
-            Default::Null | Default::Required => None,
+    ]
+}
+
+/// A broker key and its synonyms, layer by layer, the strongest first; unset ones are left out.
+/// As in Kafka the list begins with the key itself: what a synonym alone says is not listed.
+fn layers(key: &Key, overrides: Overrides<'_>) -> Vec<SynonymValue> {
+    let mut found = Vec::new();
+    for (layer, source) in dynamic_and_static(overrides) {
+        for synonym in &key.synonyms {
+            if let Some(value) = layer.get(synonym.name) {
+                found.push(shown(key, synonym.name, value, source));
+            }
         }
-    });
-    set.chain(defaults)
+    }
+    for synonym in &key.synonyms {
+        let default = Keys::all().find(Scope::Broker, synonym.name).map(|key| key.default);
+        if let Some(Default::Text(value)) = default {
+            found.push(shown(key, synonym.name, value, ConfigSource::Default));
+        }
+    }
+    let first = found.iter().position(|one| one.name == key.name).unwrap_or(found.len());
+    found.split_off(first)
 }
 
 fn shown(key: &Key, name: &str, value: &str, source: ConfigSource) -> SynonymValue {
@@ -275,11 +300,18 @@ mod tests {
         let none = Layer::new();
         let found = retention(&none, &none, &layer(&[("log.retention.hours", "100")]));
         assert_eq!(found.value.as_deref(), Some("360000000"));
-        assert_eq!(found.source, ConfigSource::StaticBroker);
-        let hours = |value: &str, source| ("log.retention.hours".into(), value.into(), source);
+        assert_eq!(found.source, ConfigSource::Default, "Kafka lists no synonym alone");
+        assert!(found.synonyms.is_empty());
+        let milliseconds = layer(&[("log.retention.ms", "3"), ("log.retention.hours", "100")]);
+        let found = retention(&none, &none, &milliseconds);
+        let one = |name: &str, value: &str, source| (name.into(), value.into(), source);
         assert_eq!(
             described(&found),
-            [hours("100", ConfigSource::StaticBroker), hours("168", ConfigSource::Default)]
+            [
+                one("log.retention.ms", "3", ConfigSource::StaticBroker),
+                one("log.retention.hours", "100", ConfigSource::StaticBroker),
+                one("log.retention.hours", "168", ConfigSource::Default),
+            ]
         );
     }
 

@@ -91,8 +91,15 @@ impl Key {
             ValueKind::String | ValueKind::Class => Ok(Value::Text(trimmed.to_owned())),
             ValueKind::Password => Ok(Value::Text(text.to_owned())),
             ValueKind::List if trimmed.is_empty() => Ok(Value::List(Vec::new())),
+            // Kafka takes an element that is there twice as one.
             ValueKind::List => {
-                Ok(Value::List(trimmed.split(',').map(|part| part.trim().to_owned()).collect()))
+                let mut elements: Vec<String> = Vec::new();
+                for part in trimmed.split(',').map(str::trim) {
+                    if !elements.iter().any(|element| element == part) {
+                        elements.push(part.to_owned());
+                    }
+                }
+                Ok(Value::List(elements))
             }
         }
     }
@@ -129,11 +136,14 @@ impl Key {
                 Err(self.invalid(text, "String must be non-empty"))
             }
             (Valid::GzipLevel, Value::Integer(level)) if *level != -1 => {
-                self.within(level, Some(&1), Some(&9), value)
+                if (1..=9).contains(level) {
+                    return Ok(());
+                }
+                Err(self.invalid(&value.text(), "Value must be between 1 and 9 or equal to -1"))
             }
             (Valid::ThrottledReplicas, Value::List(values)) if !throttled(values) => Err(self
                 .invalid(
-                    &value.text(),
+                    &format!("[{}]", values.join(", ")),
                     &format!(
                         "{} must be the literal '*' or a list of replicas in the following \
                          format: [partitionId]:[brokerId],[partitionId]:[brokerId],...",
@@ -196,10 +206,6 @@ impl Key {
         };
         if values.is_empty() && !may_be_empty {
             return wrong("must not be empty. Valid values include any non-empty list");
-        }
-        let mut seen = std::collections::BTreeSet::new();
-        if !values.iter().all(|value| seen.insert(value)) {
-            return wrong("values must not be duplicated");
         }
         for value in values {
             if value.is_empty() {
@@ -275,13 +281,15 @@ fn positive_duration(text: &str) -> bool {
     parts > 0 && total > 0.0
 }
 
-/// A real number as Java prints it: always with a fraction.
+/// A real number as Java prints it: always with a fraction, and with an exponent where it is very
+/// large or very small.
 fn real(value: f64) -> String {
-    if value.fract() == 0.0 && value.abs() < 1e7 {
-        format!("{value:.1}")
-    } else {
-        value.to_string()
-    }
+    let plain = value == 0.0 || (1e-3..1e7).contains(&value.abs());
+    let text = if plain { value.to_string() } else { format!("{value:E}") };
+    let (digits, exponent) = text.split_once('E').unwrap_or((&text, ""));
+    let fraction = if digits.contains('.') { "" } else { ".0" };
+    let mark = if exponent.is_empty() { "" } else { "E" };
+    format!("{digits}{fraction}{mark}{exponent}")
 }
 
 #[cfg(test)]
@@ -307,7 +315,7 @@ mod tests {
         assert_eq!(check("cleanup.policy", "compact, delete").unwrap(), "compact,delete");
         assert_eq!(check("cleanup.policy", "").unwrap(), "");
         assert!(check("cleanup.policy", "nonsense").unwrap_err().contains("compact, delete"));
-        assert!(check("cleanup.policy", "compact,compact").is_err());
+        assert_eq!(check("cleanup.policy", "compact,compact").unwrap(), "compact");
         assert!(check("cleanup.policy", "compact,").is_err());
     }
 
@@ -321,6 +329,10 @@ mod tests {
 
     #[test]
     fn a_real_number_prints_as_java_prints_it() {
+        for (value, text) in [(1e7, "1.0E7"), (f64::MAX, "1.7976931348623157E308"), (0.0, "0.0")] {
+            assert_eq!(super::real(value), text);
+        }
+        assert_eq!(super::real(0.00015), "1.5E-4");
         assert_eq!(check("min.cleanable.dirty.ratio", "1").unwrap(), "1.0");
         assert_eq!(check("min.cleanable.dirty.ratio", ".25").unwrap(), "0.25");
         assert!(check("min.cleanable.dirty.ratio", "NaN").is_err());

@@ -16,7 +16,7 @@ pub struct TopicName(Arc<str>);
 pub enum TopicNameError {
     #[error("the empty string is not allowed")]
     Empty,
-    #[error("'{name}' cannot be '.' or '..'")]
+    #[error("'{name}' is not allowed")]
     Dots { name: String },
     #[error("the length of '{name}' is longer than the max allowed length {TOPIC_NAME_BYTES_MAX}")]
     TooLong { name: String },

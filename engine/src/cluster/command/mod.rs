@@ -2,6 +2,7 @@
 //! returns the records that make it true; nothing changes until the log has them.
 
 mod configs;
+mod describe;
 mod error;
 mod group_config;
 mod internal_topic;
@@ -17,6 +18,7 @@ pub use configs::{
     ConfigAnswers, ConfigChange, ConfigOperation, ResourceChange, ResourceReplacement,
     alter_configs, replace_configs,
 };
+pub use describe::describe_configs;
 pub use error::{CommandError, CommandErrorKind};
 pub use internal_topic::{
     CONSUMER_OFFSETS, METADATA, TRANSACTION_STATE, consumer_offsets, is_internal, transaction_state,
