@@ -293,3 +293,402 @@ impl Findings {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::record::{BatchBuilder, Header, HeaderFields, Record, RecordErrorKind};
+    use crate::types::{LeaderEpoch, ProducerEpoch, ProducerId, Sequence};
+
+    const NOW: Timestamp = Timestamp(1_700_000_000_000);
+
+    fn options() -> CheckOptions {
+        let (before_max, after_max) = (Millis(u64::MAX), Millis(3_600_000));
+        CheckOptions {
+            produce_version: 12,
+            batch_bytes_max: 1_048_588,
+            segment_bytes_max: 1 << 30,
+            is_compacted: false,
+            timestamps: TimestampRule::CreateTime { before_max, after_max },
+            compression: TargetCompression::Producer,
+            now: NOW,
+        }
+    }
+
+    fn filled(mut builder: BatchBuilder, count: u32) -> BatchBuilder {
+        for index in 0..count {
+            let (key, value) = (format!("k{index}"), format!("value {index}"));
+            let time = Timestamp(NOW.0 - i64::from(index % 3));
+            builder.append(time, Some(key.as_bytes()), Some(value.as_bytes()), &[]);
+        }
+        builder
+    }
+
+    fn batch(compression: Compression, count: u32) -> Bytes {
+        filled(BatchBuilder::new(compression), count).finish()
+    }
+
+    /// The batch with a field changed and a checksum that agrees.
+    fn changed(bytes: &Bytes, change: impl FnOnce(&mut HeaderFields)) -> Bytes {
+        let batch = Batch::decode(bytes).unwrap();
+        let mut fields = batch.header().fields();
+        change(&mut fields);
+        let records = batch.records_bytes();
+        Bytes::from([BatchHeader::new(&fields, &records).as_bytes(), &records[..]].concat())
+    }
+
+    fn records(bytes: &Bytes) -> Vec<Record> {
+        Batch::decode(bytes).unwrap().records().unwrap().map(Result::unwrap).collect()
+    }
+
+    #[track_caller]
+    fn refused(bytes: &Bytes, options: &CheckOptions) -> RecordError {
+        check(bytes, options).unwrap_err()
+    }
+
+    #[test]
+    fn a_sound_batch_is_stored_as_it_came() {
+        for compression in Compression::ALL {
+            let bytes = batch(compression, 10);
+            let checked = check(&bytes, &options()).unwrap();
+            assert_eq!(checked.to_bytes(), bytes, "{compression:?}");
+            assert_eq!(checked.records_bytes().as_ptr(), bytes[61..].as_ptr(), "uncopied");
+        }
+    }
+
+    #[test]
+    fn exactly_one_whole_batch_is_taken() {
+        let bytes = batch(Compression::None, 3);
+        let twice = Bytes::from([&bytes[..], &bytes[..]].concat());
+        assert_eq!(refused(&twice, &options()), RecordError::MoreThanOneBatch);
+        assert_eq!(refused(&Bytes::new(), &options()), RecordError::NoBatch);
+        for len in 0..bytes.len() {
+            assert_eq!(refused(&bytes.slice(..len), &options()), RecordError::NoBatch, "{len}");
+        }
+        let tail = Bytes::from([&bytes[..], &bytes[..bytes.len() - 1]].concat());
+        assert_eq!(check(&tail, &options()).unwrap().to_bytes(), bytes, "a cut tail is left out");
+    }
+
+    #[test]
+    fn other_magics_and_lengths_are_refused_as_kafka_refuses_them() {
+        let with = |at: usize, value: &[u8]| {
+            let mut bytes = batch(Compression::None, 3).to_vec();
+            bytes[at..at + value.len()].copy_from_slice(value);
+            refused(&Bytes::from(bytes), &options())
+        };
+        assert_eq!(with(16, &[0]), RecordError::MagicTooOld { magic: 0 });
+        assert_eq!(with(16, &[1]).kind(), RecordErrorKind::InvalidRecord);
+        assert_eq!(with(16, &[3]), RecordError::MagicUnknown { magic: 3 });
+        assert_eq!(with(16, &[0xff]).kind(), RecordErrorKind::CorruptMessage);
+        assert_eq!(with(8, &[0, 0, 0, 13]).kind(), RecordErrorKind::CorruptMessage);
+        assert_eq!(with(8, &[0xff, 0, 0, 0]).kind(), RecordErrorKind::CorruptMessage);
+        assert_eq!(with(8, &[0, 0, 0, 48]).kind(), RecordErrorKind::CorruptMessage, "no header");
+        assert_eq!(with(8, &[0x7f, 0, 0, 0]), RecordError::NoBatch, "not all there");
+    }
+
+    #[test]
+    fn every_flipped_bit_under_the_checksum_is_noticed() {
+        let bytes = batch(Compression::Lz4, 5);
+        for position in 17..bytes.len() {
+            for bit in 0..8 {
+                let mut flipped = bytes.to_vec();
+                flipped[position] ^= 1 << bit;
+                let error = check(&Bytes::from(flipped), &options()).unwrap_err();
+                // An unknown codec or an impossible offset is seen before the checksum is.
+                assert!(
+                    matches!(
+                        error,
+                        RecordError::Checksum { .. }
+                            | RecordError::CompressionUnknown { .. }
+                            | RecordError::OffsetRange { .. }
+                            | RecordError::RecordCount { .. }
+                    ),
+                    "byte {position} bit {bit}: {error}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn what_only_the_broker_may_write_is_refused() {
+        let bytes = batch(Compression::None, 3);
+        let moved = changed(&bytes, |fields| fields.base_offset = Offset::new(7).unwrap());
+        assert_eq!(refused(&moved, &options()), RecordError::BaseOffset { base_offset: 7 });
+        let control =
+            changed(&bytes, |fields| fields.attributes = fields.attributes.with_control());
+        assert_eq!(refused(&control, &options()), RecordError::ControlBatch);
+        let epoch = changed(&bytes, |fields| fields.leader_epoch = LeaderEpoch::new(9));
+        assert!(check(&epoch, &options()).is_ok(), "the leader overwrites it");
+    }
+
+    #[test]
+    fn the_count_must_agree_with_the_offsets_and_with_the_records() {
+        let bytes = batch(Compression::None, 3);
+        let count = |count| changed(&bytes, |fields| fields.record_count = count);
+        assert_eq!(refused(&count(0), &options()), RecordError::RecordCount { count: 0 });
+        assert!(matches!(refused(&count(4), &options()), RecordError::CountMismatch { .. }));
+        for compression in Compression::ALL {
+            let bytes = batch(compression, 3);
+            let both = |count: u32| {
+                changed(&bytes, |fields| {
+                    fields.record_count = count;
+                    fields.last_offset_delta = count - 1;
+                })
+            };
+            let missing = refused(&both(4), &options());
+            assert_eq!(missing, RecordError::RecordsMissing { batch_index: 3 }, "{compression:?}");
+            let remaining = refused(&both(2), &options());
+            assert_eq!(remaining, RecordError::RecordsRemaining { count: 2 }, "{compression:?}");
+        }
+    }
+
+    #[test]
+    fn a_producer_without_sequence_or_epoch_is_refused() {
+        let bytes = batch(Compression::None, 3);
+        let with = |epoch: Option<u16>, sequence: Option<u32>| {
+            let bytes = changed(&bytes, |fields| {
+                fields.producer_id = ProducerId::new(5);
+                fields.producer_epoch = epoch.and_then(ProducerEpoch::new);
+                fields.base_sequence = sequence.and_then(Sequence::new);
+            });
+            check(&bytes, &options()).map(|_checked| ())
+        };
+        let (base_sequence, producer_id) = (-1, 5);
+        let missing = RecordError::SequenceMissing { base_sequence, producer_id };
+        assert_eq!(with(Some(0), None), Err(missing));
+        assert_eq!(with(None, Some(0)), Err(RecordError::EpochMissing { producer_id }));
+        assert_eq!(with(Some(0), Some(0)), Ok(()));
+    }
+
+    #[test]
+    fn zstd_waits_for_the_version_that_brought_it() {
+        let early = CheckOptions { produce_version: 6, ..options() };
+        let bytes = batch(Compression::Zstd, 3);
+        assert_eq!(refused(&bytes, &early), RecordError::ZstdTooEarly { version: 6 });
+        let in_time = CheckOptions { produce_version: 7, ..options() };
+        assert!(check(&bytes, &in_time).is_ok());
+    }
+
+    #[test]
+    fn a_batch_is_measured_as_sent_and_as_stored() {
+        let bytes = batch(Compression::None, 100);
+        let exact = CheckOptions { batch_bytes_max: bytes.len(), ..options() };
+        assert!(check(&bytes, &exact).is_ok());
+        let (size_bytes, max_bytes) = (bytes.len(), bytes.len() - 1);
+        let below = CheckOptions { batch_bytes_max: max_bytes, ..options() };
+        let too_large = RecordError::BatchTooLarge { size_bytes, max_bytes };
+        assert_eq!(refused(&bytes, &below), too_large);
+        let segment = CheckOptions { segment_bytes_max: max_bytes, ..options() };
+        let kind = refused(&bytes, &segment).kind();
+        assert_eq!(kind, RecordErrorKind::RecordListTooLarge);
+
+        let packed = batch(Compression::Gzip, 100);
+        let fixed = TargetCompression::Fixed { compression: Compression::None, level: None };
+        let unpacked = CheckOptions { compression: fixed, batch_bytes_max: max_bytes, ..options() };
+        assert!(packed.len() < max_bytes);
+        assert_eq!(refused(&packed, &unpacked), too_large);
+    }
+
+    /// T-31
+    #[test]
+    fn a_compacted_topic_names_each_record_without_a_key() {
+        let compacted = CheckOptions { is_compacted: true, ..options() };
+        for compression in Compression::ALL {
+            assert!(check(&batch(compression, 3), &compacted).is_ok());
+            let mut builder = BatchBuilder::new(compression);
+            for key in [Some(&b"a"[..]), None, Some(b""), None] {
+                builder.append(NOW, key, None, &[]);
+            }
+            let error = refused(&builder.finish(), &compacted);
+            assert_eq!(error.kind(), RecordErrorKind::InvalidRecord);
+            let named: Vec<u32> =
+                error.rejected_records().iter().map(|record| record.batch_index).collect();
+            assert_eq!(named, [1, 3], "an empty key is a key");
+        }
+    }
+
+    /// T-32
+    #[test]
+    fn times_too_far_from_now_are_named_and_refused() {
+        let (before_max, after_max) = (Millis(1000), Millis(500));
+        let timestamps = TimestampRule::CreateTime { before_max, after_max };
+        let bounded = CheckOptions { timestamps, ..options() };
+        let mut builder = BatchBuilder::new(Compression::None);
+        for delta in [-1000, -1001, 500, 501] {
+            builder.append(Timestamp(NOW.0 + delta), Some(b"k"), None, &[]);
+        }
+        builder.append(Timestamp::NONE, Some(b"k"), None, &[]);
+        let error = refused(&builder.finish(), &bounded);
+        assert_eq!(error.kind(), RecordErrorKind::InvalidTimestamp);
+        let named: Vec<u32> = error.rejected_records().iter().map(|r| r.batch_index).collect();
+        assert_eq!(named, [1, 3], "the bounds themselves and no time at all are fine");
+    }
+
+    #[test]
+    fn a_refusal_names_a_bounded_number_of_records() {
+        let compacted = CheckOptions { is_compacted: true, ..options() };
+        let mut builder = BatchBuilder::new(Compression::None);
+        for _ in 0..REJECTED_RECORDS_MAX + 5 {
+            builder.append(NOW, None, None, &[]);
+        }
+        let error = refused(&builder.finish(), &compacted);
+        assert_eq!(error.rejected_records().len(), REJECTED_RECORDS_MAX);
+        assert!(error.to_string().contains(&(REJECTED_RECORDS_MAX + 5).to_string()));
+    }
+
+    /// T-32
+    #[test]
+    fn a_false_max_timestamp_is_corrected() {
+        for compression in Compression::ALL {
+            let bytes = batch(compression, 5);
+            let lie = changed(&bytes, |fields| fields.max_timestamp = Timestamp(1));
+            let checked = check(&lie, &options()).unwrap();
+            assert_eq!(checked.to_bytes(), bytes, "{compression:?}");
+        }
+    }
+
+    #[test]
+    fn a_topic_with_append_time_stamps_its_own_time() {
+        let timestamps = TimestampRule::LogAppendTime;
+        let stamped = CheckOptions { timestamps, now: Timestamp(77), ..options() };
+        let bytes = batch(Compression::Gzip, 5);
+        let checked = check(&bytes, &stamped).unwrap();
+        assert_eq!(checked.header().timestamp_type(), TimestampType::LogAppendTime);
+        assert_eq!(checked.header().max_timestamp(), Timestamp(77));
+        Batch::decode(&checked.to_bytes()).unwrap().verify_checksum().unwrap();
+        assert_eq!(checked.records_bytes(), &bytes.slice(61..), "records stay as they are");
+
+        let kind = refused(&checked.to_bytes(), &stamped).kind();
+        assert_eq!(kind, RecordErrorKind::InvalidTimestamp, "clients may not claim it");
+        let created = check(&checked.to_bytes(), &options()).unwrap();
+        assert_eq!(created.header().timestamp_type(), TimestampType::CreateTime);
+    }
+
+    /// T-54
+    #[test]
+    fn a_topics_codec_replaces_the_producers() {
+        for from in Compression::ALL {
+            let bytes = batch(from, 50);
+            for to in Compression::ALL {
+                let compression = TargetCompression::Fixed { compression: to, level: None };
+                let repacked = check(&bytes, &CheckOptions { compression, ..options() }).unwrap();
+                assert_eq!(repacked.header().compression(), Ok(to));
+                let repacked = repacked.to_bytes();
+                Batch::decode(&repacked).unwrap().verify_checksum().unwrap();
+                assert_eq!(records(&repacked), records(&bytes), "{from:?} to {to:?}");
+                let header = Batch::decode(&repacked).unwrap().header().fields();
+                let sent = Batch::decode(&bytes).unwrap().header().fields();
+                assert_eq!(HeaderFields { attributes: sent.attributes, ..header }, sent);
+            }
+        }
+    }
+
+    #[test]
+    fn offsets_that_the_client_counted_wrong_are_renumbered() {
+        for compression in Compression::ALL {
+            let mut builder = BatchBuilder::new(compression);
+            let header = Header { key: "h".into(), value: Some("v".into()) };
+            for delta in [0, 5, 300] {
+                let key = format!("k{delta}");
+                let headers = std::slice::from_ref(&header);
+                builder.append_at(delta, NOW, Some(key.as_bytes()), Some(b"v"), headers);
+            }
+            let bytes = changed(&builder.finish(), |fields| fields.last_offset_delta = 2);
+            let checked = check(&bytes, &options()).unwrap().to_bytes();
+            Batch::decode(&checked).unwrap().verify_checksum().unwrap();
+            let deltas: Vec<u32> = records(&checked).iter().map(|r| r.offset_delta).collect();
+            assert_eq!(deltas, [0, 1, 2], "{compression:?}");
+            let before = records(&bytes);
+            let after = records(&checked);
+            let same = |(a, b): (&Record, &Record)| (&a.key, &a.headers) == (&b.key, &b.headers);
+            assert!(before.iter().zip(&after).all(same), "{compression:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn garbage_never_panics(mut bytes: Vec<u8>, magic in 0_u8..4, attributes in 0_u8..128) {
+            let _ = check(&Bytes::from(bytes.clone()), &options());
+            let _ = check_replicated(&Bytes::from(bytes.clone()));
+            // With a sound frame and checksum, so that the walk is reached.
+            let length = i32::try_from(bytes.len()).unwrap() + 49;
+            let mut framed = vec![0; 61];
+            framed[8..12].copy_from_slice(&length.to_be_bytes());
+            framed[16] = magic;
+            framed[22] = attributes;
+            framed[60] = 1;
+            framed.append(&mut bytes);
+            let checksum = crc32c::crc32c(&framed[21..]);
+            framed[17..21].copy_from_slice(&checksum.to_be_bytes());
+            let framed = Bytes::from(framed);
+            let _ = check(&framed, &options());
+            for batch in check_replicated(&framed).unwrap_or_default() {
+                if let Ok(records) = batch.records() {
+                    let _ = records.count();
+                }
+            }
+        }
+
+        #[test]
+        fn damage_inside_packed_records_never_panics(
+            codec in 0_u16..5,
+            at: prop::sample::Index,
+            value: u8,
+        ) {
+            let bytes = batch(Compression::from_id(codec).unwrap(), 20);
+            let mut damaged = bytes.to_vec();
+            let position = 61 + at.index(bytes.len() - 61);
+            damaged[position] = value;
+            let checksum = crc32c::crc32c(&damaged[21..]);
+            damaged[17..21].copy_from_slice(&checksum.to_be_bytes());
+            let damaged = Bytes::from(damaged);
+            if let Ok(checked) = check(&damaged, &options()) {
+                // What passes the leader's check must be readable by everybody after it.
+                let read = checked.records().unwrap().collect::<Result<Vec<_>, _>>();
+                prop_assert_eq!(read.unwrap().len(), 20);
+            }
+        }
+
+        #[test]
+        fn what_is_built_is_read_again(
+            items in prop::collection::vec(
+                (any::<i32>(), any::<Option<Vec<u8>>>(), any::<Option<Vec<u8>>>(), any::<Option<String>>()),
+                1..20,
+            ),
+            codec in 0_u16..5,
+        ) {
+            let mut builder = BatchBuilder::new(Compression::from_id(codec).unwrap());
+            let mut expected = Vec::new();
+            let mut plain_bytes = builder.plain_bytes();
+            for (delta, (time, key, value, header)) in (0..).zip(items) {
+                let headers: Vec<Header> = header
+                    .into_iter()
+                    .map(|name| Header { key: Bytes::from(name), value: value.clone().map(Bytes::from) })
+                    .collect();
+                let timestamp = Timestamp(NOW.0 + i64::from(time));
+                let (key_bytes, value_bytes) = (key.as_deref(), value.as_deref());
+                plain_bytes += builder.record_bytes(timestamp, key_bytes, value_bytes, &headers);
+                builder.append(timestamp, key_bytes, value_bytes, &headers);
+                prop_assert_eq!(builder.plain_bytes(), plain_bytes);
+                expected.push((delta, timestamp, key, value, headers));
+            }
+            let bytes = builder.finish();
+            let after_max = Millis(u64::MAX);
+            let timestamps = TimestampRule::CreateTime { before_max: after_max, after_max };
+            let checked = check(&bytes, &CheckOptions { timestamps, ..options() }).unwrap();
+            prop_assert_eq!(checked.to_bytes(), bytes.clone());
+            let base = checked.header().base_timestamp();
+            let read: Vec<_> = records(&bytes)
+                .into_iter()
+                .map(|record| {
+                    let timestamp = Timestamp(base.0 + record.timestamp_delta);
+                    let (key, value) = (record.key.map(Vec::from), record.value.map(Vec::from));
+                    (record.offset_delta, timestamp, key, value, record.headers)
+                })
+                .collect();
+            prop_assert_eq!(read, expected);
+        }
+    }
+}

@@ -30,6 +30,14 @@ impl BodyStream {
         compression: Compression,
         packed: Bytes,
     ) -> Result<Option<Self>, RecordError> {
+        Self::with_bound(compression, packed, DECOMPRESSED_BYTES_MAX)
+    }
+
+    fn with_bound(
+        compression: Compression,
+        packed: Bytes,
+        unpacked_bytes_max: usize,
+    ) -> Result<Option<Self>, RecordError> {
         let unpacker = Unpacker::new(compression, packed)?;
         Ok(unpacker.map(|unpacker| Self {
             unpacker,
@@ -37,7 +45,7 @@ impl BodyStream {
             start: 0,
             end: 0,
             unpacked_bytes: 0,
-            unpacked_bytes_max: DECOMPRESSED_BYTES_MAX,
+            unpacked_bytes_max,
             ended: false,
         }))
     }
@@ -120,5 +128,60 @@ impl BodyStream {
 
     fn too_large(&self) -> RecordError {
         RecordError::DecompressedTooLarge { max_bytes: self.unpacked_bytes_max }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::varint::put_varint;
+
+    const BOUND: usize = 1 << 20;
+
+    fn stream(compression: Compression, plain: Vec<u8>) -> BodyStream {
+        let packed = Bytes::from(compression.pack(None, plain));
+        BodyStream::with_bound(compression, packed, BOUND).unwrap().unwrap()
+    }
+
+    fn packing() -> impl Iterator<Item = Compression> {
+        Compression::ALL.into_iter().filter(|compression| *compression != Compression::None)
+    }
+
+    /// T-54
+    #[test]
+    fn a_record_that_unpacks_beyond_the_bound_is_refused_within_it() {
+        for compression in packing() {
+            let mut plain = Vec::new();
+            put_varint(&mut plain, i32::try_from(BOUND).unwrap());
+            plain.resize(40 * BOUND, 0);
+            let mut bomb = stream(compression, plain);
+            assert!(matches!(bomb.next(0), Err(RecordError::DecompressedTooLarge { .. })));
+            assert!(bomb.window.len() <= 3 * BOUND, "{compression:?}: {}", bomb.window.len());
+        }
+    }
+
+    /// T-54
+    #[test]
+    fn many_records_beyond_the_bound_are_refused_within_a_small_window() {
+        for compression in packing() {
+            let plain = [2, 0].repeat(10 * BOUND);
+            let mut bomb = stream(compression, plain);
+            let error = (0..).find_map(|index| bomb.next(index).err());
+            let max_bytes = BOUND;
+            assert_eq!(error, Some(RecordError::DecompressedTooLarge { max_bytes }));
+            assert!(bomb.window.len() <= 2 * PIECE_BYTES, "{compression:?}");
+        }
+    }
+
+    #[test]
+    fn a_length_that_is_only_claimed_takes_no_memory() {
+        for compression in packing() {
+            let mut plain = Vec::new();
+            put_varint(&mut plain, i32::try_from(BOUND - 10).unwrap());
+            plain.extend_from_slice(b"not much");
+            let mut cut = stream(compression, plain);
+            assert_eq!(cut.next(7), Err(RecordError::RecordsMissing { batch_index: 7 }));
+            assert!(cut.window.len() <= 2 * PIECE_BYTES, "{compression:?}");
+        }
     }
 }
