@@ -1,0 +1,12 @@
+//! The group coordinator as its clients see it: dialogues as text, and random ones against a model.
+
+#[cfg(test)]
+mod command;
+#[cfg(test)]
+mod dialogue;
+#[cfg(test)]
+mod model;
+#[cfg(test)]
+mod show;
+#[cfg(test)]
+mod transcripts;
