@@ -308,6 +308,28 @@ mod tests {
         assert_eq!(decode(&key, Some(&value)), Ok(Some(record)));
     }
 
+    /// Written by Apache Kafka 4.3.1 while it was asked our dialogues, and kept by
+    /// `tools/peer/group-dialogues --records`.
+    const WRITTEN_BY_KAFKA: &str = include_str!("../../tests/golden/group-records.txt");
+
+    #[test]
+    fn a_record_of_kafka_s_is_written_again_byte_for_byte() {
+        let bytes = |digits: &str| {
+            let pairs = digits.as_bytes().chunks(2);
+            let byte = |pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap();
+            pairs.map(byte).collect::<Bytes>()
+        };
+        let mut groups = 0;
+        for line in WRITTEN_BY_KAFKA.lines() {
+            let (key, value) = line.split_once(' ').unwrap();
+            let (key, value) = (bytes(key), (value != "-").then(|| bytes(value)));
+            let record = decode(&key, value.as_ref()).unwrap().unwrap();
+            groups += usize::from(matches!(record, GroupRecord::Group { .. }));
+            assert_eq!(encode(&record).unwrap(), (key, value), "{record:?}");
+        }
+        assert!(groups > 40);
+    }
+
     #[test]
     fn a_record_of_another_kind_is_passed_over() {
         let key = Bytes::from_static(&[0, 3, 9, 9]);

@@ -393,6 +393,9 @@ impl World {
         self.advance(3_600_000);
         self.settle();
         assert!(self.asked.is_empty(), "no answer to {:?}", self.asked);
+        let now = self.moment();
+        let members = describe(&mut self.coordinator, now).map(|it| it.members);
+        assert_eq!(members.unwrap_or_default(), [], "the silent are still members");
     }
 }
 
