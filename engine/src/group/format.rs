@@ -1,5 +1,5 @@
 //! Group records as the bytes of Kafka's formats, so that a Kafka broker can take our groups over
-//! and we its. Pages: `docs/formats/group-records.md`.
+//! and we its. Page: `docs/formats/group-records.md`.
 //!
 //! | record | key | value written | values read |
 //! |---|---|---|---|

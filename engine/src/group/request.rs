@@ -93,7 +93,8 @@ pub struct SyncGroup {
     pub generation: Option<Generation>,
     pub member: Option<MemberId>,
     pub instance: Option<InstanceId>,
-    /// Version 5 and later; checked if given.
+    /// Checked if given. From version 5 on a request must give both; the server refuses one that
+    /// does not with `InconsistentGroupProtocol`.
     pub protocol_type: Option<String>,
     pub protocol: Option<String>,
     /// The leader's decision; empty from everybody else.

@@ -26,8 +26,9 @@ impl Group {
         match self.state {
             GroupState::Stable => {
                 step.expect_heartbeat(&self.id, new, before.session_timeout);
-                let elected = self.members.elect_protocol(new);
-                if elected != self.protocol {
+                // The leader judges, as it did when the generation started.
+                let leader = self.leader.clone().expect("a stable group has a leader");
+                if self.members.elect_protocol(&leader) != self.protocol {
                     self.prepare_rebalance(step);
                     return;
                 }

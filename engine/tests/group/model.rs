@@ -8,10 +8,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use bytes::Bytes;
 use codec::Uuid;
 use engine::group::{
-    AppendFailure, CommitPartition, CommitTopic, Coordinator, DescribeGroup, Described, Generation,
-    GroupError, GroupId, GroupOptions, GroupState, Heartbeat, Input, InstanceId, JoinGroup,
-    LeaveGroup, Leaving, MemberId, Now, OffsetCommit, OffsetFetch, Output, Protocol, RecordBytes,
-    Reply, Request, RequestId, SyncGroup, Ticket,
+    AppendFailure, CommitPartition, CommitTopic, Coordinator, DeleteGroup, DescribeGroup,
+    Described, Generation, GroupError, GroupId, GroupOptions, GroupState, Heartbeat, Input,
+    InstanceId, JoinGroup, LeaveGroup, Leaving, MemberId, Now, OffsetCommit, OffsetFetch, Output,
+    Protocol, RecordBytes, Reply, Request, RequestId, SyncGroup, Ticket,
 };
 use engine::records::group::{GroupKey, GroupValue};
 use engine::types::{Millis, PartitionIndex, Timestamp, TopicName};
@@ -412,7 +412,7 @@ fn join(index: usize, client: &Client, joins: u16) -> JoinGroup {
         metadata: subscription(std::iter::once(topics.as_str())),
     };
     let mut protocols = vec![protocol("range"), protocol("sticky")];
-    if index % 2 == 0 {
+    if index.is_multiple_of(2) {
         protocols.reverse();
     }
     JoinGroup {
@@ -538,6 +538,45 @@ proptest! {
         world.settle();
         world.end();
     }
+}
+
+#[test]
+fn a_group_of_many_offsets_is_deleted_in_parts_and_entirely() {
+    let mut world = World::new();
+    let partition = |index| CommitPartition {
+        index: PartitionIndex::new(index).unwrap(),
+        offset: 1,
+        leader_epoch: None,
+        metadata: None,
+    };
+    let topic = CommitTopic {
+        name: TopicName::new("t").unwrap(),
+        id: None,
+        partitions: (0..2500).map(partition).collect(),
+    };
+    let commit = OffsetCommit {
+        group: GroupId::new("g"),
+        generation: None,
+        member: None,
+        instance: None,
+        retention: None,
+        group_id_not_found_supported: true,
+        topics: vec![topic],
+    };
+    world.ask(0, Request::OffsetCommit(commit));
+    world.settle();
+    world.ask(0, Request::DeleteGroup(DeleteGroup { group: GroupId::new("g") }));
+    let mut parts = Vec::new();
+    while let Some(records) = world.under_way.values().next() {
+        parts.push(records.len());
+        world.do_it(&Deed::Land);
+    }
+    assert_eq!(parts, [1000, 1000, 501]);
+    assert!(world.asked.is_empty());
+    world.settle();
+    let now = world.moment();
+    assert_eq!(describe(&mut world.coordinator, now), None);
+    assert_eq!(fetch(&mut replayed(&world.options, &world.log, now), now), Offsets::new());
 }
 
 #[test]
