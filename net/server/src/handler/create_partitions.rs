@@ -1,0 +1,55 @@
+//! Gives topics more partitions.
+
+use engine::cluster::command::GrowTopic;
+use wire::ErrorCode;
+use wire::messages::create_partitions_request::CreatePartitionsTopic;
+use wire::messages::create_partitions_response::CreatePartitionsTopicResult;
+use wire::messages::{CreatePartitionsRequest, CreatePartitionsResponse};
+
+use crate::context::{Caller, Context};
+use crate::error::Coded;
+
+pub(crate) async fn handle(
+    context: &Context,
+    _caller: &Caller,
+    request: CreatePartitionsRequest,
+) -> CreatePartitionsResponse {
+    let names: Vec<String> = request.topics.iter().map(|topic| topic.name.clone()).collect();
+    let wanted = request.topics.into_iter().map(wanted).collect();
+    let results = match context.broker.create_partitions(wanted, request.validate_only).await {
+        Ok(answers) => answers
+            .into_iter()
+            .map(|(name, answer)| match answer {
+                Ok(()) => result(name, ErrorCode::None, None),
+                Err(error) => result(name, error.error_code(), Some(error.message)),
+            })
+            .collect(),
+        Err(error) => {
+            names.into_iter().map(|name| result(name, error.error_code(), None)).collect()
+        }
+    };
+    CreatePartitionsResponse { results, ..CreatePartitionsResponse::default() }
+}
+
+fn wanted(topic: CreatePartitionsTopic) -> GrowTopic {
+    GrowTopic {
+        name: topic.name,
+        count: topic.count,
+        assignments: topic
+            .assignments
+            .map(|assignments| assignments.into_iter().map(|one| one.broker_ids).collect()),
+    }
+}
+
+fn result(
+    name: String,
+    error: ErrorCode,
+    error_message: Option<String>,
+) -> CreatePartitionsTopicResult {
+    CreatePartitionsTopicResult {
+        name,
+        error_code: error.code(),
+        error_message,
+        ..CreatePartitionsTopicResult::default()
+    }
+}
