@@ -94,7 +94,9 @@ impl Log {
         let mut next_offset = from;
         let mut start = None;
         let mut taken = 0_usize;
-        while let Some(header) = walk.header().await? {
+        // What is taken lies in one window: the walk must not move on to the next one.
+        while start.is_none() || walk.has_header() {
+            let Some(header) = walk.header().await? else { break };
             if bound < header.next_offset() {
                 break;
             }
@@ -233,6 +235,11 @@ impl<'a> Walk<'a> {
             self.window_start = self.position;
         }
         Ok(())
+    }
+
+    /// The next header can be had without moving the window.
+    fn has_header(&self) -> bool {
+        BatchHeader::BYTES <= self.available()
     }
 
     fn rest(&self) -> &[u8] {

@@ -1,6 +1,7 @@
 //! The log under the simulator: what it promises, one property per test.
 
 mod basics;
+mod reading;
 
 use std::path::PathBuf;
 use std::rc::Rc;
