@@ -14,7 +14,7 @@ use crate::cluster::ClusterImage;
 use crate::config::BrokerConfig;
 use crate::io::{self, CoreOptions, CoreSelection, Cores, FolderLock, LockError};
 use crate::shard::{Ask, Budget, DataFolders, Mailbox, Mailboxes, Shard, ShardParts};
-use crate::types::limits::CORE_BUDGET_BYTES;
+use crate::types::limits::{CORE_BUDGET_BYTES, CORE_IO_MEMORY_BYTES};
 use crate::types::{BrokerId, CoreId};
 
 #[derive(Clone, Debug)]
@@ -99,7 +99,11 @@ where
         .iter()
         .map(|folder| FolderLock::take(folder))
         .collect::<Result<Vec<_>, _>>()?;
-    let core_options = CoreOptions { selection: options.cores.clone(), ..CoreOptions::default() };
+    let core_options = CoreOptions {
+        selection: options.cores.clone(),
+        io_memory_bytes: CORE_IO_MEMORY_BYTES,
+        ..CoreOptions::default()
+    };
     let count =
         u16::try_from(core_options.selection.count()).map_err(|_| StartError::TooManyCores)?;
     let (mailboxes, receivers) = Mailboxes::new(count);

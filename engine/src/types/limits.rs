@@ -32,6 +32,10 @@ pub const GROUP_TOMBSTONES_PER_APPEND_MAX: usize = 1000;
 /// Asks that wait in one core's mailbox.
 pub const MAILBOX_ASKS_MAX: usize = 1024;
 
+/// Memory of one core that is registered with the kernel for direct I/O. It is resident from the
+/// start, so it is small; what does not fit comes from the allocator, which keeps and reuses it.
+pub const CORE_IO_MEMORY_BYTES: usize = 8 * 1024 * 1024;
+
 /// Memory that the requests of one core's connections may hold.
 pub const CORE_BUDGET_BYTES: usize = 512 * 1024 * 1024;
 
