@@ -61,7 +61,7 @@ pub enum BootError {
 pub async fn boot(shard: &Rc<Shard>) -> Result<Boot, BootError> {
     let (runtime, config) = (&shard.runtime, shard.config());
     let identities = identities(runtime, &config).await?;
-    let was_clean = take_clean_marks(runtime, &config.log_folders).await?;
+    let was_clean = take_clean_marks(runtime, &config.log_folders).await? || identities.are_new;
     let found = find_partitions(runtime, &config.log_folders).await?;
     let folder = config.metadata_log_folder.join(METADATA_FOLDER);
     let (mut log, mut image) = MetadataLog::open(runtime, folder, &identities.cluster_id).await?;
@@ -117,6 +117,8 @@ fn endpoints(config: &BrokerConfig, host_name: &str) -> Vec<Endpoint> {
 
 struct Identities {
     cluster_id: String,
+    /// No folder belonged to a node before.
+    are_new: bool,
     directories: Vec<Uuid>,
 }
 
@@ -148,6 +150,7 @@ async fn identities(runtime: &Runtime, config: &BrokerConfig) -> Result<Identiti
             None => cluster = Some(properties.cluster_id.clone()),
         }
     }
+    let are_new = cluster.is_none();
     let cluster_id = cluster.unwrap_or_else(|| random_uuid().to_string());
     let mut directories = Vec::with_capacity(known.len());
     for (folder, properties) in known {
@@ -164,7 +167,7 @@ async fn identities(runtime: &Runtime, config: &BrokerConfig) -> Result<Identiti
             folder.write_file_atomically(meta_properties::FILE, properties.encode()).await?;
         }
     }
-    Ok(Identities { cluster_id, directories })
+    Ok(Identities { cluster_id, are_new, directories })
 }
 
 async fn read_identity(

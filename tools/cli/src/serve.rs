@@ -83,20 +83,18 @@ pub fn run(options: Options) -> Result<(), Failure> {
 /// The file's lines, then the flags as further lines: the last one counts.
 fn settings(options: &Options) -> Result<BrokerConfig, Failure> {
     let mut lines = Vec::new();
-    match &options.properties {
-        Some(path) => {
-            let bytes = std::fs::read(path).map_err(|error| {
-                Failure::usage(format!("cannot read {}: {error}", path.display()))
-            })?;
-            lines.extend(bytes);
-            lines.push(b'\n');
-        }
-        None => lines.extend(b"log.dirs=data\nlisteners=PLAINTEXT://127.0.0.1:9092\n"),
+    if let Some(path) = &options.properties {
+        let bytes = std::fs::read(path)
+            .map_err(|error| Failure::usage(format!("cannot read {}: {error}", path.display())))?;
+        lines.extend(bytes);
+        lines.push(b'\n');
     }
-    if let Some(data) = &options.data {
+    let without_file = |default| options.properties.is_none().then_some(default);
+    if let Some(data) = options.data.as_deref().or(without_file("data")) {
         add_line(&mut lines, "log.dirs", data);
     }
-    if let Some(listeners) = &options.listeners {
+    let loopback = without_file("PLAINTEXT://127.0.0.1:9092");
+    if let Some(listeners) = options.listeners.as_deref().or(loopback) {
         add_line(&mut lines, "listeners", listeners);
     }
     for line in &options.overrides {
