@@ -39,6 +39,10 @@ SETTINGS = {
 }
 
 
+# A script that is told to end must not leave its broker behind: SystemExit runs every `finally`.
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+
+
 class BrokerFailed(Exception):
     """The broker did not start, or did not stop as it should."""
 
