@@ -8,5 +8,9 @@ pub const DECOMPRESSED_BYTES_MAX: usize = 256 << 20;
 pub const READ_BYTES: usize = 256 << 10;
 /// Requests of one connection that wait to be written or answered.
 pub const IN_FLIGHT_MAX: usize = 1024;
+/// What may wait to be written on a connection whose requests have no answer.
+pub const UNANSWERED_BYTES_MAX: usize = 1 << 20;
+/// The newest OffsetCommit and OffsetFetch that name topics by name instead of by id.
+pub(crate) const OFFSET_REQUEST_VERSION_MAX: i16 = 9;
 
 const _: () = assert!(READ_BYTES <= RESPONSE_BYTES_MAX);

@@ -17,11 +17,8 @@ use wire::messages::{
 use super::{Admin, Outcomes};
 use crate::{
     ClientError, CoordinatorKind, IsolationLevel, Retriable, ServerError, Target, TopicPartition,
-    check,
+    check, limits::OFFSET_REQUEST_VERSION_MAX,
 };
-
-/// The newest versions that name topics by name instead of by id.
-const OFFSET_REQUEST_VERSION_MAX: i16 = 9;
 
 /// Which offset of a partition is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
