@@ -7,6 +7,8 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kmsg"
+	"github.com/twmb/franz-go/pkg/kversion"
 )
 
 func (c *cluster) topics(ctx context.Context) error {
@@ -111,11 +113,18 @@ func (c *cluster) versions(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	// A broker that lacks some APIs cannot be guessed as a whole; what it has must be a current Kafka's.
+	kafka := kversion.V4_2_0()
 	for _, answer := range answers {
-		guess := answer.VersionGuess()
-		fmt.Printf("     franz-go takes it for %s\n", guess)
-		if !strings.HasPrefix(guess, "v4.") {
-			return fmt.Errorf("taken for %s", guess)
+		var old []string
+		answer.EachKeySorted(func(key, _, highest int16) {
+			known, exists := kafka.LookupMaxKeyVersion(key)
+			if exists && highest < known {
+				old = append(old, fmt.Sprintf("%s ends at %d, Kafka's at %d", kmsg.NameForKey(key), highest, known))
+			}
+		})
+		if len(old) > 0 {
+			return fmt.Errorf("%s", strings.Join(old, "; "))
 		}
 	}
 	return equal(len(answers), 1, "brokers")
