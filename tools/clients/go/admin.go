@@ -114,7 +114,7 @@ func (c *cluster) versions(ctx context.Context) error {
 		return err
 	}
 	// A broker that lacks some APIs cannot be guessed as a whole; what it has must be a current Kafka's.
-	kafka := kversion.V4_2_0()
+	kafka := kversion.V4_3_0()
 	for _, answer := range answers {
 		var old []string
 		answer.EachKeySorted(func(key, _, highest int16) {
