@@ -45,6 +45,7 @@ pub fn log_options(image: &ClusterImage, config: &BrokerConfig, topic: &Topic) -
             config::TimestampType::CreateTime => TimestampType::CreateTime,
             config::TimestampType::LogAppendTime => TimestampType::LogAppendTime,
         },
+        producer_age_max: config.topics.producer_id_expiration,
         topic_id: Some(topic.id),
         ..LogOptions::default()
     }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use futures_util::future::{Either, select};
 
+use crate::log::Log;
 use crate::shard::Shard;
 
 impl Shard {
@@ -15,6 +16,19 @@ impl Shard {
             let interval = Duration::from_millis(shard.config.topics.retention_check_interval.0);
             while shard.sleeps(interval).await {
                 shard.apply_retention().await;
+            }
+        });
+        let shard = Rc::clone(self);
+        self.runtime.spawn(async move {
+            let interval = shard.config.topics.producer_id_expiration_check_interval;
+            while shard.sleeps(Duration::from_millis(interval.0)).await {
+                shard.expire_producers();
+            }
+        });
+        let shard = Rc::clone(self);
+        self.runtime.spawn(async move {
+            while shard.sleeps(REST_INTERVAL).await {
+                shard.rest_logs().await;
             }
         });
         let shard = Rc::clone(self);
@@ -33,19 +47,42 @@ impl Shard {
         matches!(select(sleep, stop).await, Either::Left(_))
     }
 
+    /// The logs that are open now.
+    fn open_logs(&self) -> Vec<Rc<Log>> {
+        self.partitions.borrow().values().filter_map(|partition| partition.opened()).collect()
+    }
+
     async fn apply_retention(&self) {
-        let partitions: Vec<_> = self.partitions.borrow().values().cloned().collect();
-        for partition in partitions {
-            if let Some(log) = partition.opened()
-                && let Err(error) =
-                    log.apply_retention(self.runtime.wall_clock(), log.ends().durable_end).await
-            {
-                tracing::error!(folder = %partition.folder.display(), %error, "retention failed");
+        for log in self.open_logs() {
+            let applied =
+                log.apply_retention(self.runtime.wall_clock(), log.ends().durable_end).await;
+            if let Err(error) = applied {
+                tracing::error!(folder = %log.folder().display(), %error, "retention failed");
+            }
+            self.runtime.yield_if_needed().await;
+        }
+    }
+
+    fn expire_producers(&self) {
+        let (now, age_max) = (self.runtime.wall_clock(), self.config.topics.producer_id_expiration);
+        for log in self.open_logs() {
+            log.producers(|producers| producers.expire(now, age_max));
+        }
+    }
+
+    /// Logs that were not appended to since the last time give back memory, space and descriptor.
+    async fn rest_logs(&self) {
+        for log in self.open_logs() {
+            if let Err(error) = log.rest().await {
+                tracing::error!(folder = %log.folder().display(), %error, "cannot put to rest");
             }
             self.runtime.yield_if_needed().await;
         }
     }
 }
+
+/// How long a log goes without appends before it counts as idle.
+const REST_INTERVAL: Duration = Duration::from_secs(30);
 
 /// How exact the timeouts of groups are.
 const COORDINATOR_TICK: Duration = Duration::from_millis(20);
