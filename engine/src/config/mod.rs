@@ -5,6 +5,7 @@
 
 mod addresses;
 mod broker;
+mod documentation;
 mod key;
 mod legacy;
 mod listener;
@@ -18,6 +19,7 @@ mod value;
 pub use broker::{
     BrokerConfig, Connections, Fetching, Groups, InternalTopic, Role, Topics, Transactions,
 };
+pub use documentation::documentation;
 pub use key::{Default, Importance, Key, Keys, Scope, Synonym, Update, Valid, ValueKind};
 pub use legacy::{Fate, Legacy, all as legacy_keys};
 pub use listener::{Listener, ListenerName, SecurityProtocol};

@@ -235,12 +235,12 @@ impl Append<'_> {
             match self.state.producers.decide(batch, context)? {
                 Decision::Append(_) => {}
                 Decision::Duplicate { base_offset, last_offset, timestamp } => {
-                    let is_timed_here = self.options.timestamp_type == TimestampType::LogAppendTime;
                     let end = last_offset.advance(1);
                     return Ok(Some(Appended {
                         base_offset,
                         end,
-                        log_append_time: is_timed_here.then_some(timestamp),
+                        // As in Kafka, whoever gave the records their time.
+                        log_append_time: Some(timestamp),
                         log_start: self.state.log_start,
                         is_duplicate: true,
                         receipt: Receipt { end },

@@ -16,10 +16,14 @@ pub enum RecordErrorKind {
     RecordListTooLarge,
     /// `INVALID_TIMESTAMP` (32).
     InvalidTimestamp,
+    /// `INVALID_PRODUCER_EPOCH` (47).
+    InvalidProducerEpoch,
     /// `UNSUPPORTED_COMPRESSION_TYPE` (76).
     UnsupportedCompressionType,
     /// `INVALID_RECORD` (87): sending the same again cannot help.
     InvalidRecord,
+    /// `UNKNOWN_SERVER_ERROR` (-1): what Kafka trips over; no producer sends the same again.
+    UnknownServerError,
 }
 
 /// One record of a refused batch, as the response to Produce lists it (KIP-467).
@@ -107,9 +111,7 @@ impl RecordError {
             | Self::CountMismatch { .. }
             | Self::ControlBatch
             | Self::SequenceMissing { .. }
-            | Self::EpochMissing { .. }
             | Self::ControlRecord(_)
-            | Self::Decompress { .. }
             | Self::RecordStructure { .. }
             | Self::RecordsMissing { .. }
             | Self::RecordsRemaining { .. }
@@ -118,10 +120,45 @@ impl RecordError {
                 RecordErrorKind::MessageTooLarge
             }
             Self::LargerThanSegment { .. } => RecordErrorKind::RecordListTooLarge,
-            Self::ZstdTooEarly { .. } | Self::CompressionUnknown { .. } => {
-                RecordErrorKind::UnsupportedCompressionType
+            Self::ZstdTooEarly { .. } => RecordErrorKind::UnsupportedCompressionType,
+            Self::CompressionUnknown { .. } | Self::Decompress { .. } => {
+                RecordErrorKind::UnknownServerError
             }
+            Self::EpochMissing { .. } => RecordErrorKind::InvalidProducerEpoch,
             Self::TimestampsRejected { .. } => RecordErrorKind::InvalidTimestamp,
+        }
+    }
+
+    /// True if Kafka refuses such a batch on its way into the log, and not before: its response to
+    /// Produce then tells where the log starts.
+    pub fn is_of_log(&self) -> bool {
+        match self {
+            Self::NoBatch
+            | Self::MoreThanOneBatch
+            | Self::MagicTooOld { .. }
+            | Self::MagicUnknown { .. }
+            | Self::BatchLength { .. }
+            | Self::Truncated { .. }
+            | Self::Checksum { .. }
+            | Self::ZstdTooEarly { .. }
+            | Self::BatchTooLarge { .. }
+            | Self::DecompressedTooLarge { .. }
+            | Self::LargerThanSegment { .. } => false,
+            Self::BaseOffset { .. }
+            | Self::OffsetRange { .. }
+            | Self::RecordCount { .. }
+            | Self::CountMismatch { .. }
+            | Self::ControlBatch
+            | Self::SequenceMissing { .. }
+            | Self::EpochMissing { .. }
+            | Self::ControlRecord(_)
+            | Self::CompressionUnknown { .. }
+            | Self::Decompress { .. }
+            | Self::RecordStructure { .. }
+            | Self::RecordsMissing { .. }
+            | Self::RecordsRemaining { .. }
+            | Self::RecordsRejected { .. }
+            | Self::TimestampsRejected { .. } => true,
         }
     }
 

@@ -1,13 +1,12 @@
 //! Questions about offsets: by time, by epoch, the ends; and moving the start (DeleteRecords).
 
-use crate::log::Log;
 use crate::shard::Shard;
 use crate::shard::ask::Each;
 use crate::shard::read::View;
 use crate::shard::request::{
     EpochEnd, EpochEndAsk, Isolation, ListOffsetAsk, ListedOffset, OffsetSpec, PartitionError,
 };
-use crate::types::{Offset, PartitionId, Timestamp};
+use crate::types::{LeaderEpoch, Offset, PartitionId, Timestamp};
 
 impl Shard {
     pub async fn list_offsets(&self, asks: Vec<ListOffsetAsk>) -> Each<ListedOffset> {
@@ -22,14 +21,18 @@ impl Shard {
     async fn list_offset(&self, ask: ListOffsetAsk) -> Result<ListedOffset, PartitionError> {
         let partition = self.led_partition(ask.partition, ask.current_leader_epoch)?;
         let log = partition.log().await?;
+        // An empty log has no epoch of its own: what comes next has the leader's.
+        let leader_epoch = partition.leader_epoch.get();
         let view = View::of(&log);
         let end = match ask.isolation {
             Isolation::ReadUncommitted => view.high_watermark,
             Isolation::ReadCommitted => view.last_stable,
         };
         let found = match ask.spec {
-            OffsetSpec::Latest => at(&log, end),
-            OffsetSpec::Earliest | OffsetSpec::EarliestLocal => at(&log, view.log_start),
+            OffsetSpec::Latest => at(end, leader_epoch),
+            OffsetSpec::Earliest | OffsetSpec::EarliestLocal => {
+                at(view.log_start, log.epoch_of(view.log_start).unwrap_or(leader_epoch))
+            }
             // Nothing is tiered: there is no tiered offset and nothing waits for upload.
             OffsetSpec::LatestTiered | OffsetSpec::EarliestPendingUpload => ListedOffset::default(),
             OffsetSpec::MaxTimestamp => found_before(end, log.max_timestamp(end).await?),
@@ -87,12 +90,8 @@ impl Shard {
     }
 }
 
-fn at(log: &Log, offset: Offset) -> ListedOffset {
-    ListedOffset {
-        offset: Some(offset),
-        timestamp: None,
-        leader_epoch: log.epoch_of(offset).or_else(|| log.latest_epoch()),
-    }
+fn at(offset: Offset, epoch: LeaderEpoch) -> ListedOffset {
+    ListedOffset { offset: Some(offset), timestamp: None, leader_epoch: Some(epoch) }
 }
 
 fn found_before(end: Offset, found: Option<crate::log::TimedOffset>) -> ListedOffset {

@@ -41,6 +41,8 @@ impl Coded for RecordError {
             RecordErrorKind::InvalidTimestamp => ErrorCode::InvalidTimestamp,
             RecordErrorKind::UnsupportedCompressionType => ErrorCode::UnsupportedCompressionType,
             RecordErrorKind::InvalidRecord => ErrorCode::InvalidRecord,
+            RecordErrorKind::InvalidProducerEpoch => ErrorCode::InvalidProducerEpoch,
+            RecordErrorKind::UnknownServerError => ErrorCode::UnknownServerError,
         }
     }
 }

@@ -126,7 +126,10 @@ def life(ask: Asker) -> dict[str, Answer]:
     answers["heartbeat in no group"] = heartbeat(groupId="")
     answers["heartbeat with an unknown instance"] = heartbeat(groupInstanceId="other")
     for version in ask.versions("DescribeGroups"):
-        answers[f"described v{version}"] = ask("DescribeGroups", version, groups=[group, "life-none"])
+        described = ask("DescribeGroups", version, groups=[group, "life-none"])
+        # Kafka asks each partition of __consumer_offsets for its groups, in no order.
+        described["groups"].sort(key=lambda one: one["groupId"])
+        answers[f"described v{version}"] = described
     answers["delete while it lives"] = ask("DeleteGroups", 2, groupsNames=[group])
     answers["rejoin with the same protocols"] = ask.comparable(join(ask, group, memberId=member))
     answers["leave of a stranger"] = ask("LeaveGroup", 5, groupId=group, members=[{"memberId": "nobody"}])

@@ -308,7 +308,11 @@ def log_dirs(ask: Asker) -> dict[str, Answer]:
     ask.fill("stored", 3)
     answers: dict[str, Answer] = {}
     for version in ask.versions("DescribeLogDirs"):
-        answers[f"v{version}"] = ask("DescribeLogDirs", version, topics=[{"topic": "stored", "partitions": [0, 1]}])
+        answer = ask("DescribeLogDirs", version, topics=[{"topic": "stored", "partitions": [0, 1]}])
+        # Kafka keeps its logs in a hash table.
+        for topic in (topic for folder in answer["results"] for topic in folder["topics"]):
+            topic["partitions"].sort(key=lambda partition: partition["partitionIndex"])
+        answers[f"v{version}"] = answer
     answers["unknown"] = ask("DescribeLogDirs", 4, topics=[{"topic": "stored-none", "partitions": [0]}])
     answers["no topics"] = ask("DescribeLogDirs", 4, topics=[])
     return answers

@@ -18,7 +18,10 @@ def metadata(ask: Asker) -> dict[str, Answer]:
         answers[f"v{version}"] = ask("Metadata", version, topics=[{"name": "meta"}], **quiet, **operations)
         if version >= 4:
             names = ["meta-none", "a/b", "", "x" * 250, ".."]
-            answers[f"v{version} bad names"] = ask("Metadata", version, topics=[{"name": name} for name in names], **quiet)
+            answer = ask("Metadata", version, topics=[{"name": name} for name in names], **quiet)
+            # Kafka keeps what it does not find in a hash table.
+            answer["topics"].sort(key=lambda topic: topic["name"])
+            answers[f"v{version} bad names"] = answer
         if version >= 10:
             answers[f"v{version} unknown id"] = ask("Metadata", version, topics=[{"topicId": UNKNOWN_ID, "name": None}], **quiet)
     answers["no topics"] = ask("Metadata", 12, topics=[])

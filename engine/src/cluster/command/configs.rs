@@ -183,7 +183,7 @@ fn check_resource(
             }
             Ok(())
         }
-        ResourceKind::Broker => check_broker_change(config, name, named),
+        ResourceKind::Broker => check_broker_change(image, config, name, named),
         ResourceKind::Group if name.is_empty() => {
             Err(refuse!(InvalidRequest, "Default group resources are not allowed."))
         }

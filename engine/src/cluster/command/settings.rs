@@ -8,7 +8,9 @@ use crate::cluster::command::group_config::check_group_settings;
 use crate::cluster::command::{CommandError, CommandErrorKind};
 use crate::cluster::image::{ClusterImage, Settings};
 use crate::cluster::resource::{ConfigResource, ResourceKind};
-use crate::config::{BrokerConfig, Keys, Overrides, Scope, TopicConfig, Update, ValueError};
+use crate::config::{
+    BrokerConfig, Effective, Key, Keys, Overrides, Scope, TopicConfig, Update, ValueError,
+};
 use crate::types::BrokerId;
 
 /// The scope whose keys a resource has.
@@ -90,6 +92,7 @@ fn invalid(error: ValueError) -> CommandError {
 /// What a broker itself checks before its controller is asked: `changed` has only the settings that
 /// the command names.
 pub(super) fn check_broker_change(
+    image: &ClusterImage,
     config: &BrokerConfig,
     name: &str,
     changed: &BTreeMap<&str, Option<&str>>,
@@ -129,10 +132,43 @@ pub(super) fn check_broker_change(
     }
     for (name, value) in changed {
         if let (Some(key), Some(value)) = (known(name), value) {
-            key.check(value).map_err(|error| refuse!(InvalidRequest, "{error}"))?;
+            let checked = key.check(value).map_err(|error| refuse!(InvalidRequest, "{error}"))?;
+            if THREADS.contains(name) {
+                check_threads(image, config, key, checked.integer().unwrap_or_default())?;
+            }
         }
     }
     Ok(())
+}
+
+/// The sizes of a broker's thread pools.
+const THREADS: [&str; 5] = [
+    "background.threads",
+    "log.cleaner.threads",
+    "num.io.threads",
+    "num.recovery.threads.per.data.dir",
+    "num.replica.fetchers",
+];
+
+/// A pool grows to twice its size at most in one step, and shrinks to half of it.
+fn check_threads(
+    image: &ClusterImage,
+    config: &BrokerConfig,
+    key: &Key,
+    wanted: i64,
+) -> Result<(), CommandError> {
+    let resource = ConfigResource::new(ResourceKind::Broker, &config.node_id.to_string());
+    let layers = image.overrides(&resource, config.node_id, &config.statics);
+    let standing = Effective::of_broker_key(key, layers).value;
+    let Some(current) = standing.and_then(|text| text.parse::<i64>().ok()) else { return Ok(()) };
+    if current / 2 <= wanted && wanted <= current.saturating_mul(2) {
+        return Ok(());
+    }
+    let name = key.name;
+    Err(refuse!(
+        InvalidRequest,
+        "{name} cannot go from {current} to {wanted} at once, at most to half or to twice of it"
+    ))
 }
 
 /// Keys of a listener's security, which have to be set as `listener.name.NAME.key`.

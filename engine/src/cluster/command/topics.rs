@@ -185,7 +185,14 @@ fn effective(
     settings: &BTreeMap<String, String>,
 ) -> Vec<Effective> {
     let layers = image.overrides(&ConfigResource::topic(""), config.node_id, &config.statics);
-    Effective::topic(Overrides { resource: settings, ..layers })
+    let mut entries = Effective::topic(Overrides { resource: settings, ..layers });
+    // As in Kafka this answer has the client's own text, and not what was read from it.
+    for entry in &mut entries {
+        if let Some(text) = settings.get(&entry.name) {
+            entry.value = Some(text.clone());
+        }
+    }
+    entries
 }
 
 fn placed(

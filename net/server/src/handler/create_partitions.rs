@@ -1,6 +1,6 @@
 //! Gives topics more partitions.
 
-use engine::cluster::command::GrowTopic;
+use engine::cluster::command::{CommandErrorKind, GrowTopic};
 use wire::ErrorCode;
 use wire::messages::create_partitions_request::CreatePartitionsTopic;
 use wire::messages::create_partitions_response::CreatePartitionsTopicResult;
@@ -21,6 +21,10 @@ pub(crate) async fn handle(
             .into_iter()
             .map(|(name, answer)| match answer {
                 Ok(()) => result(name, ErrorCode::None, None),
+                // The code says it all, and Kafka adds no words.
+                Err(error) if error.kind == CommandErrorKind::UnknownTopicOrPartition => {
+                    result(name, error.error_code(), None)
+                }
                 Err(error) => result(name, error.error_code(), Some(error.message)),
             })
             .collect(),

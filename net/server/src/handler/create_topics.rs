@@ -39,6 +39,7 @@ fn answered(name: String, answer: Result<CreatedTopic, CommandError>) -> Creatab
         Ok(created) => CreatableTopicResult {
             name,
             topic_id: Uuid(created.id.0),
+            error_message: None,
             num_partitions: i32::try_from(created.partitions).unwrap_or(i32::MAX),
             replication_factor: i16::try_from(created.replication_factor).unwrap_or(i16::MAX),
             configs: Some(

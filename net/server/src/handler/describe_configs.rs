@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use engine::cluster::{ConfigResource, ResourceKind};
-use engine::config::{ConfigSource, Effective, ValueKind};
+use engine::config::{ConfigSource, Effective, ValueKind, documentation};
 use engine::types::TopicName;
 use tracing::level_filters::LevelFilter;
 use wire::ErrorCode;
@@ -19,16 +19,24 @@ use crate::handler::config_resource::{Refusal, Resource, own_node};
 /// Where a log level comes from, for the wire.
 const SOURCE_BROKER_LOGGER: i8 = 6;
 
+/// What the client wants to see of each setting besides its value.
+#[derive(Clone, Copy)]
+struct Shows {
+    synonyms: bool,
+    documentation: bool,
+}
+
 pub(crate) async fn handle(
     context: &Context,
     _caller: &Caller,
     request: DescribeConfigsRequest,
 ) -> DescribeConfigsResponse {
-    let with_synonyms = request.include_synonyms;
+    let shows =
+        Shows { synonyms: request.include_synonyms, documentation: request.include_documentation };
     let results = request.resources.into_iter().map(|asked| {
         let resource = Resource::new(asked.resource_type, &asked.resource_name);
         match entries(context, &resource) {
-            Ok(entries) => described(asked, entries, with_synonyms),
+            Ok(entries) => described(asked, entries, shows),
             Err(refusal) => refused(resource, refusal),
         }
     });
@@ -88,16 +96,19 @@ fn named(resource: &Resource) -> Result<(), Refusal> {
 fn described(
     asked: DescribeConfigsResource,
     mut configs: Vec<DescribeConfigsResourceResult>,
-    with_synonyms: bool,
+    shows: Shows,
 ) -> DescribeConfigsResult {
     // An empty list of keys asks for all, as no list does.
     if let Some(keys) = asked.configuration_keys.filter(|keys| !keys.is_empty()) {
         let wanted: BTreeSet<String> = keys.into_iter().collect();
         configs.retain(|config| wanted.contains(&config.name));
     }
-    if !with_synonyms {
-        for config in &mut configs {
+    for config in &mut configs {
+        if !shows.synonyms {
             config.synonyms.clear();
+        }
+        if !shows.documentation {
+            config.documentation = None;
         }
     }
     DescribeConfigsResult {
@@ -121,6 +132,7 @@ fn refused(resource: Resource, refusal: Refusal) -> DescribeConfigsResult {
 }
 
 fn entry(effective: Effective) -> DescribeConfigsResourceResult {
+    let documentation = documentation(&effective.name, effective.kind);
     let synonyms = effective.synonyms.into_iter().map(|synonym| DescribeConfigsSynonym {
         name: synonym.name,
         value: synonym.value,
@@ -135,6 +147,7 @@ fn entry(effective: Effective) -> DescribeConfigsResourceResult {
         is_sensitive: effective.sensitive,
         synonyms: synonyms.collect(),
         config_type: kind_code(effective.kind),
+        documentation: Some(documentation),
         ..DescribeConfigsResourceResult::default()
     }
 }
@@ -166,6 +179,7 @@ fn root_logger() -> DescribeConfigsResourceResult {
         value: Some(level.to_owned()),
         read_only: true,
         config_source: SOURCE_BROKER_LOGGER,
+        documentation: Some("The least severity that is logged.".to_owned()),
         ..DescribeConfigsResourceResult::default()
     }
 }

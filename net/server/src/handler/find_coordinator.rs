@@ -21,6 +21,17 @@ enum KeyType {
     Share,
 }
 
+impl KeyType {
+    fn from_wire(key_type: i8) -> Option<Self> {
+        match key_type {
+            0 => Some(Self::Group),
+            1 => Some(Self::Transaction),
+            2 => Some(Self::Share),
+            _ => None,
+        }
+    }
+}
+
 pub(crate) async fn handle(
     context: &Context,
     caller: &Caller,
@@ -34,7 +45,12 @@ pub(crate) async fn handle(
     let mut coordinators = Vec::with_capacity(keys.len());
     for key in keys {
         let found = find(context, caller.version, request.key_type, &key).await;
-        coordinators.push(coordinator(key, found));
+        let mut answer = coordinator(key, found);
+        if KeyType::from_wire(request.key_type).is_none() {
+            let message = format!("{} is no kind of coordinator", request.key_type);
+            answer.error_message = Some(message);
+        }
+        coordinators.push(answer);
     }
     if VERSION_KEYS <= caller.version {
         return FindCoordinatorResponse { coordinators, ..FindCoordinatorResponse::default() };
@@ -54,13 +70,7 @@ pub(crate) async fn handle(
 }
 
 async fn find(context: &Context, version: i16, key_type: i8, key: &str) -> Result<Node, ErrorCode> {
-    let key_type = match key_type {
-        0 => KeyType::Group,
-        1 => KeyType::Transaction,
-        2 if VERSION_SHARE <= version => KeyType::Share,
-        _ => return Err(ErrorCode::InvalidRequest),
-    };
-    match key_type {
+    match KeyType::from_wire(key_type).ok_or(ErrorCode::InvalidRequest)? {
         KeyType::Group => {
             let ensured = context.broker.ensure_offsets_topic().await;
             ensured.map_err(|_| ErrorCode::CoordinatorNotAvailable)?;
@@ -70,7 +80,9 @@ async fn find(context: &Context, version: i16, key_type: i8, key: &str) -> Resul
         }
         // There are no such coordinators, and a client that asks may ask again.
         KeyType::Transaction => Err(ErrorCode::CoordinatorNotAvailable),
-        KeyType::Share if is_share_key(key) => Err(ErrorCode::CoordinatorNotAvailable),
+        KeyType::Share if VERSION_SHARE <= version && is_share_key(key) => {
+            Err(ErrorCode::CoordinatorNotAvailable)
+        }
         KeyType::Share => Err(ErrorCode::InvalidRequest),
     }
 }

@@ -114,6 +114,7 @@ async fn some(
                 Some(topic) => found.push(described(topic, operations)),
                 None => missing.push(MetadataResponseTopic {
                     error_code: ErrorCode::UnknownTopicId.code(),
+                    name: None,
                     topic_id: topic.topic_id,
                     topic_authorized_operations: authorized::NOT_ASKED,
                     ..MetadataResponseTopic::default()

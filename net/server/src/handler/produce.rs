@@ -6,9 +6,12 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use engine::broker::{Acks, Append, AppendFailure, AppendTicket, Appended};
+use engine::broker::{
+    Acks, Append, AppendFailure, AppendTicket, Appended, Isolation, ListOffsetAsk, OffsetSpec,
+};
+use engine::log::AppendError;
 use engine::record::RecordError;
-use engine::types::{PartitionId, Timestamp, TopicId};
+use engine::types::{Offset, PartitionId, Timestamp, TopicId};
 use futures_util::future::poll_immediate;
 use wire::messages::produce_request::PartitionProduceData;
 use wire::messages::produce_response::{
@@ -59,6 +62,8 @@ struct Refusal {
     records: Vec<BatchIndexAndErrorMessage>,
     /// Who leads instead, and in which epoch.
     leader: Option<(i32, i32)>,
+    /// The partition whose start the producer is told, as Kafka does if it got as far as the log.
+    reached: Option<PartitionId>,
 }
 
 pub(crate) enum Produced {
@@ -139,7 +144,8 @@ impl Submitted {
                         if let Some(node) = leader.and_then(|id| image::broker(&self.context, id)) {
                             leaders.insert(node.id, node_endpoint(node));
                         }
-                        refused(index, refusal)
+                        let log_start = self.log_start(refusal.reached).await;
+                        refused(index, refusal, log_start)
                     }
                 };
                 partition_responses.push(response);
@@ -178,7 +184,18 @@ impl Submitted {
         let is_elsewhere = self.names_leaders && error == ErrorCode::NotLeaderOrFollower;
         let leader =
             is_elsewhere.then(|| image::leader(&self.context.broker.image(), partition)).flatten();
-        Refusal { leader, ..Refusal::from(error) }
+        let reached = is_of_producer(failure).then_some(partition);
+        Refusal { leader, reached, ..Refusal::from(error) }
+    }
+
+    /// -1 where the partition was not reached or is not here.
+    async fn log_start(&self, reached: Option<PartitionId>) -> i64 {
+        let Some(partition) = reached else { return -1 };
+        let (spec, isolation) = (OffsetSpec::Earliest, Isolation::ReadUncommitted);
+        let ask = ListOffsetAsk { partition, spec, isolation, current_leader_epoch: None };
+        let answer = self.context.broker.list_offsets(vec![ask]).await.pop();
+        let start = answer.and_then(Result::ok).and_then(|listed| listed.offset);
+        start.map_or(-1, Offset::to_wire)
     }
 }
 
@@ -220,19 +237,21 @@ impl Rules<'_> {
         if is_transactional(&records) {
             // There is no coordinator that could confirm the transaction; Kafka's word for that
             // is an error that the producer tries again after.
-            return Err(ErrorCode::NotEnoughReplicas.into());
+            let message = "transactions are not supported".to_owned();
+            let error = ErrorCode::NotEnoughReplicas;
+            return Err(Refusal { message: Some(message), ..Refusal::from(error) });
         }
         let now = Timestamp(socket::wall_clock_millis());
         let options = rules.check_options(self.caller.version, now);
         let checked = engine::record::check(&records, &options)
-            .map_err(|error| invalid(&error, rules.topic.as_str(), data.index))?;
+            .map_err(|error| invalid(&error, partition, rules.topic.as_str()))?;
         Ok(Append { partition, batches: vec![checked], acks, leader_epoch: None })
     }
 }
 
 impl From<ErrorCode> for Refusal {
     fn from(error: ErrorCode) -> Self {
-        Self { error, message: None, records: Vec::new(), leader: None }
+        Self { error, message: None, records: Vec::new(), leader: None, reached: None }
     }
 }
 
@@ -285,7 +304,9 @@ async fn until(mut ticket: AppendTicket, deadline: Option<Instant>) -> Result<Ap
     settled.map_err(Failure::Append)
 }
 
-fn invalid(error: &RecordError, topic: &str, index: i32) -> Refusal {
+/// As with Kafka, only two refusals come with a sentence: of a format that nobody knows, and of
+/// records one by one.
+fn invalid(error: &RecordError, partition: PartitionId, topic: &str) -> Refusal {
     let records: Vec<_> = error
         .rejected_records()
         .iter()
@@ -295,8 +316,19 @@ fn invalid(error: &RecordError, topic: &str, index: i32) -> Refusal {
             ..BatchIndexAndErrorMessage::default()
         })
         .collect();
-    tracing::debug!(topic, partition = index, %error, "records refused");
-    Refusal { error: error.error_code(), message: Some(error.to_string()), records, leader: None }
+    tracing::debug!(topic, partition = %partition.index, %error, "records refused");
+    let is_explained = !records.is_empty() || matches!(error, RecordError::MagicUnknown { .. });
+    Refusal {
+        message: is_explained.then(|| error.to_string()),
+        records,
+        reached: error.is_of_log().then_some(partition),
+        ..Refusal::from(error.error_code())
+    }
+}
+
+/// A batch whose producer id, epoch or sequence does not fit what the log has.
+fn is_of_producer(failure: &Failure) -> bool {
+    matches!(failure, Failure::Append(AppendFailure::Log(AppendError::Producer(_))))
 }
 
 fn accepted(index: i32, appended: Appended) -> PartitionProduceResponse {
@@ -309,13 +341,13 @@ fn accepted(index: i32, appended: Appended) -> PartitionProduceResponse {
     }
 }
 
-fn refused(index: i32, refusal: Refusal) -> PartitionProduceResponse {
+fn refused(index: i32, refusal: Refusal, log_start_offset: i64) -> PartitionProduceResponse {
     let mut response = PartitionProduceResponse {
         index,
         error_code: refusal.error.code(),
         base_offset: -1,
         log_append_time_ms: -1,
-        log_start_offset: -1,
+        log_start_offset,
         record_errors: refusal.records,
         error_message: refusal.message,
         ..PartitionProduceResponse::default()

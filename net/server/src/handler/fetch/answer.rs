@@ -48,6 +48,10 @@ pub(super) fn told(
     let mut outcomes = outcomes.into_iter();
     let told = plan.positions.iter().zip(&plan.targets).map(|((key, _), target)| {
         let data = match target {
+            // Kafka finds this one in the log, and what the log refuses has no such list.
+            Target::Refused(error @ ErrorCode::OffsetOutOfRange) => {
+                PartitionData { aborted_transactions: None, ..refusal(key.index, *error) }
+            }
             Target::Refused(error) => refusal(key.index, *error),
             Target::Read(read) => match outcomes.next() {
                 Some(Ok(outcome)) => found(key.index, outcome, read.isolation),
