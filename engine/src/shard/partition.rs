@@ -140,6 +140,8 @@ impl Partition {
         let result = Log::open(&self.runtime, self.folder.clone(), options, opening).await;
         let next = match result {
             Ok(log) => {
+                // As Kafka's leaders do: an epoch begins with its leader, not with its first record.
+                log.assign_epoch(self.leader_epoch.get());
                 let partition = Rc::downgrade(&self);
                 log.on_durable(Box::new(move |end| {
                     if let Some(partition) = partition.upgrade() {
