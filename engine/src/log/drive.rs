@@ -332,7 +332,12 @@ impl Log {
             }
             state.epochs.encode()
         };
-        self.directory.write_file_atomically(leader_epoch_checkpoint::FILE, content).await
+        let name = leader_epoch_checkpoint::FILE;
+        let result = self.directory.write_file_atomically(name, content).await;
+        if result.is_err() {
+            self.state.borrow_mut().epochs_changed = true;
+        }
+        result
     }
 }
 

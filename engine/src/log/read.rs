@@ -96,10 +96,13 @@ impl Log {
         let mut taken = 0_usize;
         // What is taken lies in one window: the walk must not move on to the next one.
         while start.is_none() || walk.has_header() {
-            let Some(header) = walk.header().await? else { break };
-            if bound < header.next_offset() {
-                break;
-            }
+            let header = match walk.header().await {
+                Ok(Some(header)) if header.next_offset() <= bound => header,
+                Ok(Some(_) | None) => break,
+                // What is sound in front of a damaged place is returned first.
+                Err(_) if start.is_some() => break,
+                Err(error) => return Err(error),
+            };
             let bytes = header.batch_bytes();
             let is_first = start.is_none();
             let fits = taken.saturating_add(bytes) <= max_bytes;

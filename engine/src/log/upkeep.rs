@@ -134,7 +134,11 @@ impl Log {
             }
         }
         self.directory.sync().await?;
-        self.write_epochs().await?;
+        match self.write_epochs().await {
+            // Deleting is what makes room; the checkpoint is written the next time.
+            Err(error) if error.is_no_space() => {}
+            other => other?,
+        }
         let count = doomed.len();
         let delay = Duration::from_millis(self.options.borrow().delete_delay.0);
         let (runtime, directory) = (self.runtime.clone(), self.directory.clone());

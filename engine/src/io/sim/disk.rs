@@ -341,6 +341,18 @@ impl Disk {
         file.pending.clear();
     }
 
+    /// Makes everything durable as it is.
+    pub(super) fn settle(&mut self) {
+        for file in self.files.values_mut() {
+            file.durable = file.live.clone();
+            file.pending.clear();
+        }
+        for folder in self.folders.values_mut() {
+            folder.durable = folder.live.clone();
+            folder.pending.clear();
+        }
+    }
+
     /// Keeps what was promised and, of the rest, what chance leaves.
     pub(super) fn crash(&mut self, random: &mut Random) {
         // Every so often all or nothing survives, since those are the cases people expect.

@@ -74,6 +74,14 @@ impl Sim {
         Self::with_disk(seed, Disk::new())
     }
 
+    /// A machine whose disk has this folder already.
+    pub(crate) fn with_folder(seed: u64, path: &Path) -> Self {
+        let mut disk = Disk::new();
+        disk.create_folder(path).unwrap();
+        disk.settle();
+        Self::with_disk(seed, disk)
+    }
+
     fn with_disk(seed: u64, disk: Disk) -> Self {
         let mut random = Random::new(seed);
         let executor = Executor::new(random.next());
@@ -127,10 +135,6 @@ impl Sim {
 
     pub(crate) fn fail(&self, failure: Failure) {
         self.inner.failures.borrow_mut().push(failure);
-    }
-
-    pub(crate) fn heal(&self) {
-        self.inner.failures.borrow_mut().clear();
     }
 
     /// Bytes that fit on the disk in all.

@@ -12,7 +12,7 @@ fn what_was_appended_is_read_back_across_segments_and_after_a_clean_restart() {
             let mut expected = Vec::new();
             for number in 0..60_u64 {
                 let batch = batch(1 + usize::try_from(number % 5).unwrap(), 300);
-                let appended = append_durably(&log, &[batch.clone()]).await;
+                let appended = append_durably(&log, std::slice::from_ref(&batch)).await;
                 expected.push((appended.base_offset, batch));
             }
             assert!(2 < log.segment_count());

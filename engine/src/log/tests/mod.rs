@@ -1,7 +1,14 @@
 //! The log under the simulator: what it promises, one property per test.
 
 mod basics;
+mod crashes;
+mod damage;
+mod disks;
+mod history;
+mod producers;
 mod reading;
+mod times;
+mod upkeep;
 
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -18,6 +25,11 @@ pub(super) const EPOCH: LeaderEpoch = LeaderEpoch::ZERO;
 
 pub(super) fn folder() -> PathBuf {
     PathBuf::from("/data/topic-0")
+}
+
+/// A simulated machine with an empty data folder.
+pub(super) fn machine(seed: u64) -> Sim {
+    Sim::with_folder(seed, &PathBuf::from("/data"))
 }
 
 pub(super) fn offset(value: u64) -> Offset {
@@ -95,7 +107,7 @@ pub(super) fn simulate<T: 'static>(
     seed: u64,
     scenario: impl AsyncFnOnce(Runtime) -> T + 'static,
 ) -> T {
-    let sim = Sim::new(seed);
+    let sim = machine(seed);
     let runtime = sim.runtime();
     sim.run(async move { scenario(runtime).await }).unwrap()
 }

@@ -1,0 +1,174 @@
+//! Bits that change on the disk, and indexes that lie.
+
+use super::*;
+use crate::log::{OpenError, ReadError};
+
+/// One segment with forty batches, closed in order or left by a kill.
+fn filled(seed: u64, closed: bool) -> (Sim, Vec<u64>) {
+    let sim = machine(seed);
+    let runtime = sim.runtime();
+    let borders = sim
+        .run(async move {
+            let options = LogOptions { segment_bytes: 1 << 20, ..small_options() };
+            let log = open(&runtime, options, Opening::Clean).await;
+            let mut borders = vec![0];
+            for number in 0..40 {
+                append_durably(&log, &[batch(2, 200 + number * 7)]).await;
+                borders.push(log.size_bytes());
+            }
+            if closed {
+                log.close().await.unwrap();
+            }
+            borders
+        })
+        .unwrap();
+    (sim.restart(), borders)
+}
+
+fn segment() -> PathBuf {
+    folder().join("00000000000000000000.log")
+}
+
+fn recover(sim: &Sim) -> Result<u64, OpenError> {
+    let runtime = sim.runtime();
+    sim.run(async move {
+        let log = Log::open(&runtime, folder(), small_options(), Opening::Recover).await?;
+        let end = log.ends().log_end;
+        assert_eq!(read_all(&log, Offset::ZERO).await.len() as u64 * 2, end.get());
+        Ok(end.get())
+    })
+    .unwrap()
+}
+
+/// T-17, T-18: a flipped bit anywhere before the last batch is refused with the file and the place
+/// in the message, and nothing is changed.
+#[test]
+fn a_flipped_bit_in_the_middle_is_refused_and_named() {
+    for seed in 0..300 {
+        let (sim, borders) = filled(seed % 5, seed % 2 == 0);
+        let last = usize::try_from(borders[borders.len() - 2]).unwrap();
+        let at = usize::try_from(sim.random(last as u64)).unwrap();
+        let bit = 1 << sim.random(8);
+        // The leader epoch is not covered by the checksum, nor are the low bits of an offset that
+        // stay plausible; those are for other checks.
+        let batch_start = borders.iter().rev().find(|&&border| border <= at as u64).unwrap();
+        let field = at as u64 - batch_start;
+        if field < 16 {
+            continue;
+        }
+        sim.corrupt(&segment(), |bytes| bytes[at] ^= bit);
+        let before = sim.content(&segment());
+        match recover(&sim) {
+            Err(OpenError::Damaged { path, position, .. }) => {
+                assert_eq!(path, segment());
+                assert_eq!(position, *batch_start, "seed {seed}");
+            }
+            other => panic!("seed {seed}, byte {at}: {other:?}"),
+        }
+        assert_eq!(sim.content(&segment()), before, "a refusal changes nothing");
+    }
+}
+
+/// T-18: garbage behind the last batch is cut, and so is a last batch that is not whole.
+#[test]
+fn a_torn_end_is_cut_at_the_last_whole_batch() {
+    for seed in 0..100 {
+        let (sim, borders) = filled(seed % 5, true);
+        let end = borders[borders.len() - 1];
+        let before_last = borders[borders.len() - 2];
+        if seed % 2 == 0 {
+            sim.corrupt(&segment(), |bytes| bytes.extend_from_slice(&[0xEE; 700]));
+            assert_eq!(recover(&sim), Ok(80));
+        } else {
+            let keep = before_last + 1 + sim.random(end - before_last - 1);
+            sim.corrupt(&segment(), |bytes| bytes.truncate(usize::try_from(keep).unwrap()));
+            assert_eq!(recover(&sim), Ok(78));
+        }
+        let len = sim.content(&segment()).unwrap().len() as u64;
+        assert_eq!(len, if seed % 2 == 0 { end } else { before_last });
+    }
+}
+
+/// T-18: what is known to have been durable is never cut, torn or not.
+#[test]
+fn an_end_below_the_recovery_point_is_refused() {
+    let (sim, borders) = filled(1, true);
+    let keep = usize::try_from(borders[30]).unwrap();
+    sim.corrupt(&segment(), |bytes| bytes.truncate(keep));
+    let open_from = |sim: &Sim, point: u64| {
+        let runtime = sim.runtime();
+        let opening = Opening::RecoverFrom(offset(point));
+        sim.run(async move {
+            Log::open(&runtime, folder(), small_options(), opening).await.map(|log| log.ends())
+        })
+        .unwrap()
+    };
+    let refused = open_from(&sim, 70);
+    assert!(matches!(refused, Err(OpenError::Damaged { .. })), "{refused:?}");
+    assert_eq!(open_from(&sim, 60).unwrap().log_end, offset(60));
+}
+
+/// T-17: a header that was damaged while the log is open is named, not passed on.
+#[test]
+fn a_read_of_a_damaged_header_names_file_and_position() {
+    let (sim, borders) = filled(2, true);
+    let at = usize::try_from(borders[20]).unwrap() + 16;
+    sim.corrupt(&segment(), |bytes| bytes[at] = 99);
+    let runtime = sim.runtime();
+    sim.run(async move {
+        let log = open(&runtime, small_options(), Opening::Clean).await;
+        let mut next = Offset::ZERO;
+        let error = loop {
+            match log.read(next, log.ends().log_end, 2000, true).await {
+                Ok(slice) => next = slice.next_offset,
+                Err(error) => break error,
+            }
+        };
+        assert_eq!(next, offset(40));
+        let ReadError::Corrupt { path, position, .. } = error else { panic!("{error}") };
+        assert_eq!((path, position), (segment(), borders[20]));
+    })
+    .unwrap();
+}
+
+/// T-19: an index that is missing, cut, from the future, or full of other numbers is made again,
+/// and a read never returns anything but the batch that was asked for.
+#[test]
+fn a_wrong_index_never_leads_to_wrong_data() {
+    for seed in 0..400 {
+        let (sim, _) = filled(seed % 3, true);
+        for name in ["00000000000000000000.index", "00000000000000000000.timeindex"] {
+            let path = folder().join(name);
+            let damage = sim.random(6);
+            let at = sim.random(1 << 20);
+            let value = u8::try_from(sim.random(256)).unwrap();
+            sim.corrupt(&path, |bytes| match damage {
+                0 => bytes.clear(),
+                1 => bytes.truncate(bytes.len() / 2),
+                2 => bytes.extend_from_slice(&[0x01; 24]),
+                3 => bytes.fill(value),
+                4 => bytes.extend_from_slice(&[0; 240]),
+                _ => {
+                    let at = usize::try_from(at).unwrap() % bytes.len();
+                    bytes[at] = value;
+                }
+            });
+        }
+        let opening = if seed % 2 == 0 { Opening::Clean } else { Opening::Recover };
+        let runtime = sim.runtime();
+        sim.run(async move {
+            let log = open(&runtime, small_options(), opening).await;
+            assert_eq!(log.ends().log_end, offset(80));
+            for wanted in (0..80).rev().step_by(7) {
+                let slice = log.read(offset(wanted), offset(80), 1, true).await.unwrap();
+                let header = crate::record::BatchHeader::decode(&slice.batches[0]).unwrap();
+                assert_eq!(header.base_offset(), offset(wanted / 2 * 2), "seed {seed}");
+            }
+            let latest = log.max_timestamp(offset(80)).await.unwrap().unwrap();
+            assert_eq!(latest.offset, Offset::ZERO, "seed {seed}");
+            let first = log.offset_for_time(latest.timestamp, offset(80)).await.unwrap().unwrap();
+            assert_eq!(first.offset, Offset::ZERO, "seed {seed}");
+        })
+        .unwrap();
+    }
+}

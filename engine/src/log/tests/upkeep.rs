@@ -1,0 +1,207 @@
+//! Retention, DeleteRecords, rest, and what a reader at any offset gets.
+
+use super::*;
+use crate::log::ReadError;
+use crate::record::BatchHeader;
+use crate::types::Millis;
+
+async fn filled(runtime: &Runtime, options: LogOptions, batches: usize) -> Rc<Log> {
+    let log = open(runtime, options, Opening::Clean).await;
+    for _ in 0..batches {
+        append_durably(&log, &[batch(3, 400)]).await;
+    }
+    log
+}
+
+/// T-34: a read from the middle of a batch returns the whole batch and skips nothing; the first
+/// batch is returned however small `max_bytes` is.
+#[test]
+fn a_read_from_the_middle_of_a_batch_returns_all_of_it() {
+    for seed in 0..10 {
+        simulate(seed, async |runtime| {
+            let log = filled(&runtime, small_options(), 60).await;
+            let end = log.ends().log_end;
+            for from in 0..end.get() {
+                let slice = log.read(offset(from), end, 1, true).await.unwrap();
+                let header = BatchHeader::decode(&slice.batches[0]).unwrap();
+                assert_eq!(header.base_offset().get(), from / 3 * 3);
+                assert_eq!(slice.next_offset.get(), from / 3 * 3 + 3);
+                assert_eq!(slice.bytes(), header.batch_bytes());
+                let nothing = log.read(offset(from), end, 1, false).await.unwrap();
+                assert!(nothing.is_empty());
+                let bounded = log.read(offset(from), offset(from), 9999, true).await.unwrap();
+                assert!(bounded.is_empty());
+            }
+            let at_end = log.read(end, end, 9999, true).await.unwrap();
+            assert!(at_end.is_empty() && at_end.next_offset == end);
+            let beyond = log.read(end.advance(1), end.advance(2), 9999, true).await;
+            assert!(matches!(beyond, Err(ReadError::OutOfRange { .. })));
+        });
+    }
+}
+
+/// T-23: old segments go in order, and never those that the high watermark has not passed.
+#[test]
+fn retention_deletes_whole_old_segments_below_the_high_watermark() {
+    simulate(1, async |runtime| {
+        let options = LogOptions {
+            retention_bytes_max: Some(45_000),
+            retention_age_max: None,
+            delete_delay: Millis(1000),
+            ..small_options()
+        };
+        let log = filled(&runtime, options.clone(), 100).await;
+        let end = log.ends().log_end;
+        assert_eq!(log.apply_retention(runtime.wall_clock(), Offset::ZERO).await.unwrap(), 0);
+        assert!(0 < log.apply_retention(runtime.wall_clock(), end).await.unwrap());
+        assert!(45_000 <= log.size_bytes() && log.size_bytes() < 66_000);
+        let start = log.ends().log_start;
+        assert!(matches!(
+            log.read(Offset::ZERO, end, 1000, true).await,
+            Err(ReadError::OutOfRange { .. })
+        ));
+        assert_eq!(read_all(&log, start).await.len() as u64, (end.get() - start.get()) / 3);
+        let names = async || {
+            let entries = runtime.directory(&folder()).list().await.unwrap();
+            let deleted = entries.iter().filter(|entry| entry.name.ends_with(".deleted"));
+            deleted.count()
+        };
+        assert!(0 < names().await, "deleted files stay for a while");
+        runtime.sleep(std::time::Duration::from_millis(1100)).await;
+        assert_eq!(names().await, 0);
+        log.close().await.unwrap();
+        let log = open(&runtime, options, Opening::Clean).await;
+        assert_eq!((log.ends().log_start, log.ends().log_end), (start, end));
+    });
+}
+
+#[test]
+fn retention_by_age_deletes_the_active_segment_too() {
+    simulate(2, async |runtime| {
+        let options = LogOptions { retention_age_max: Some(Millis(1000)), ..small_options() };
+        let log = filled(&runtime, options, 30).await;
+        let end = log.ends().log_end;
+        let now = Timestamp(1_700_000_000_000 + 1001);
+        assert!(1 < log.apply_retention(now, end).await.unwrap());
+        assert_eq!((log.ends().log_start, log.size_bytes()), (end, 0));
+        let next = append_durably(&log, &[batch(1, 10)]).await;
+        assert_eq!(next.base_offset, end);
+    });
+}
+
+#[test]
+fn deleted_records_stay_deleted_after_a_restart() {
+    for seed in 0..20 {
+        let sim = machine(seed);
+        let runtime = sim.runtime();
+        let cut = offset(20 + seed);
+        sim.run(async move {
+            let log = filled(&runtime, small_options(), 40).await;
+            assert_eq!(log.truncate_prefix(cut).await.unwrap(), cut);
+            assert!(log.truncate_prefix(log.ends().log_end.advance(1)).await.is_err());
+        })
+        .unwrap();
+        let next = sim.crash();
+        let runtime = next.runtime();
+        next.run(async move {
+            let log = open(&runtime, small_options(), Opening::Recover).await;
+            assert_eq!(log.ends().log_start, cut);
+            read_all(&log, cut).await;
+        })
+        .unwrap();
+    }
+}
+
+/// T-25: a partition at rest holds no memory for data and no space on the disk ahead of need.
+#[test]
+fn a_log_at_rest_gives_back_its_memory_and_its_space() {
+    simulate(3, async |runtime| {
+        let log = filled(&runtime, small_options(), 10).await;
+        log.rest().await.unwrap();
+        assert!(log.state.borrow().writer.is_some(), "it was used since the last look");
+        log.rest().await.unwrap();
+        {
+            let state = log.state.borrow();
+            assert!(state.writer.is_none());
+            assert_eq!(state.tail.memory_bytes(), 0);
+            assert!(state.active().index().is_none());
+        }
+        let path = folder().join("00000000000000000000.log");
+        let size = runtime.open_file_to_read(&path).await.unwrap().size().await.unwrap();
+        assert_eq!(size, log.size_bytes());
+        let end = log.ends().log_end;
+        assert_eq!(read_all(&log, Offset::ZERO).await.len(), 10);
+        assert_eq!(append_durably(&log, &[batch(1, 10)]).await.base_offset, end);
+        assert_eq!(read_all(&log, Offset::ZERO).await.len(), 11);
+    });
+}
+
+#[test]
+fn a_deleted_log_is_gone_and_refuses_appends() {
+    simulate(4, async |runtime| {
+        let log = filled(&runtime, small_options(), 10).await;
+        log.delete().await.unwrap();
+        assert!(runtime.directory(&folder()).list().await.is_err());
+        let context = AppendContext::of(Origin::Client);
+        let refused = log.append_in_turn(&[batch(1, 1)], EPOCH, &context, Timestamp(0)).await;
+        assert!(matches!(refused, Err(crate::log::AppendError::Closed)));
+    });
+}
+
+/// T-4, in part: epochs end where the next begins, also after a restart without a checkpoint.
+#[test]
+fn leader_epochs_are_known_again_from_the_batches() {
+    for seed in 0..10 {
+        let sim = machine(seed);
+        let runtime = sim.runtime();
+        let expected = sim
+            .run(async move {
+                let log = open(&runtime, small_options(), Opening::Clean).await;
+                let context = AppendContext::of(Origin::Client);
+                for number in 0..30 {
+                    let epoch = LeaderEpoch::new(number / 7 * 2).unwrap();
+                    let batches = [batch(1, 900)];
+                    let appended =
+                        log.append_in_turn(&batches, epoch, &context, Timestamp(0)).await;
+                    log.durable(appended.unwrap().receipt).await.unwrap();
+                }
+                ends_of_epochs(&log)
+            })
+            .unwrap();
+        assert_eq!(expected[3], Some((LeaderEpoch::new(2).unwrap(), offset(14))));
+        let next = sim.crash();
+        let runtime = next.runtime();
+        let found = next
+            .run(async move {
+                if seed % 2 == 0 {
+                    let directory = runtime.directory(&folder());
+                    directory.remove("leader-epoch-checkpoint").await.unwrap();
+                }
+                let log = open(&runtime, small_options(), Opening::Recover).await;
+                ends_of_epochs(&log)
+            })
+            .unwrap();
+        assert_eq!(found, expected, "seed {seed}");
+    }
+}
+
+fn ends_of_epochs(log: &Rc<Log>) -> Vec<Option<(LeaderEpoch, Offset)>> {
+    (0..9).map(|epoch| log.epoch_end(LeaderEpoch::new(epoch).unwrap())).collect()
+}
+
+#[test]
+fn a_folder_of_another_topic_is_refused() {
+    simulate(5, async |runtime| {
+        let with_id = |id: u8| LogOptions {
+            topic_id: Some(crate::types::TopicId([id; 16])),
+            ..small_options()
+        };
+        let log = open(&runtime, with_id(1), Opening::Clean).await;
+        log.close().await.unwrap();
+        let log = open(&runtime, small_options(), Opening::Clean).await;
+        assert_eq!(log.topic_id(), with_id(1).topic_id);
+        log.close().await.unwrap();
+        let other = Log::open(&runtime, folder(), with_id(2), Opening::Clean).await;
+        assert!(matches!(other.err(), Some(crate::log::OpenError::OtherTopic { .. })));
+    });
+}
