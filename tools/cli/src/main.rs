@@ -1,14 +1,22 @@
 //! The one executable. Called as `corelog` it takes our commands; called by the name of one of
 //! Kafka's tools (`kafka-topics.sh` …) it takes that tool's flags.
 
+mod actions;
+mod commands;
 mod exit;
+mod kafka;
 mod logging;
+mod out;
 mod serve;
+mod session;
 mod signals;
+mod table;
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+
+use kafka::Tool;
 
 /// Large buffers come and go with every batch. This allocator hands the same pages out again and
 /// gives them back to the system only after seconds without use; touching fresh ones costs ten
@@ -28,11 +36,35 @@ struct Cli {
 enum Command {
     /// Run a broker until SIGTERM or Ctrl-C.
     Serve(serve::Options),
+    /// Create, list, describe, delete and alter topics.
+    #[command(subcommand)]
+    Topic(commands::topic::Command),
+    /// Send the lines of standard input as records.
+    Produce(commands::produce::Options),
+    /// Write records of topics to standard output.
+    Consume(commands::consume::Options),
+    /// List, describe and delete consumer groups, and move their offsets.
+    #[command(subcommand)]
+    Group(commands::group::Command),
+    /// Show the cluster, its brokers and their disks.
+    Cluster(commands::cluster::Options),
 }
 
 fn main() -> ExitCode {
+    let arguments: Vec<String> =
+        std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
+    if let Some((program, flags)) = arguments.split_first()
+        && let Some(tool) = Tool::from_program(program)
+    {
+        return kafka::run(tool, flags);
+    }
     let result = match Cli::parse().command {
         Command::Serve(options) => serve::run(options),
+        Command::Topic(command) => commands::topic::run(command),
+        Command::Produce(options) => commands::produce::run(options),
+        Command::Consume(options) => commands::consume::run(&options),
+        Command::Group(command) => commands::group::run(command),
+        Command::Cluster(options) => commands::cluster::run(&options),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,0 +1,7 @@
+//! Our own commands: flags, and how results are shown to people and to scripts.
+
+pub mod cluster;
+pub mod consume;
+pub mod group;
+pub mod produce;
+pub mod topic;
