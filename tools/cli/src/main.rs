@@ -4,6 +4,7 @@
 mod actions;
 mod commands;
 mod exit;
+mod inspect;
 mod kafka;
 mod logging;
 mod out;
@@ -48,6 +49,9 @@ enum Command {
     Group(commands::group::Command),
     /// Show the cluster, its brokers and their disks.
     Cluster(commands::cluster::Options),
+    /// Show, check and index data folders on disk, Corelog's and Kafka's.
+    #[command(subcommand)]
+    Log(commands::log::Command),
 }
 
 fn main() -> ExitCode {
@@ -65,6 +69,7 @@ fn main() -> ExitCode {
         Command::Consume(options) => commands::consume::run(&options),
         Command::Group(command) => commands::group::run(command),
         Command::Cluster(options) => commands::cluster::run(&options),
+        Command::Log(command) => commands::log::run(&command),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

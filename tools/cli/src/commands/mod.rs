@@ -3,5 +3,6 @@
 pub mod cluster;
 pub mod consume;
 pub mod group;
+pub mod log;
 pub mod produce;
 pub mod topic;

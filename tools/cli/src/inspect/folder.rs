@@ -1,0 +1,105 @@
+//! Which files belong together: the segments of a partition, and the partitions of a data folder.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use engine::types::Offset;
+
+use crate::exit::Failure;
+
+/// One segment with the files beside it, by its base offset.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SegmentFiles {
+    pub base: Offset,
+    pub log: PathBuf,
+}
+
+impl SegmentFiles {
+    /// The file beside the segment with this ending, whether it is there or not.
+    pub fn beside(&self, ending: &str) -> PathBuf {
+        self.log.with_extension(ending)
+    }
+}
+
+/// The base offset in a file's name, twenty digits.
+pub fn base_offset(path: &Path) -> Option<Offset> {
+    let digits = path.file_stem()?.to_str()?;
+    let is_plain = digits.len() == 20 && digits.bytes().all(|byte| byte.is_ascii_digit());
+    if is_plain { Offset::new(digits.parse().ok()?) } else { None }
+}
+
+/// The segments of one partition, in the order of their offsets.
+pub fn segments(folder: &Path) -> Result<Vec<SegmentFiles>, Failure> {
+    let mut segments = Vec::new();
+    for path in entries(folder)? {
+        if path.extension().is_some_and(|ending| ending == "log")
+            && let Some(base) = base_offset(&path)
+        {
+            segments.push(SegmentFiles { base, log: path });
+        }
+    }
+    segments.sort_by_key(|segment| segment.base);
+    Ok(segments)
+}
+
+/// The files of a partition that are named by an offset and have this ending.
+pub fn with_ending(folder: &Path, ending: &str) -> Result<Vec<PathBuf>, Failure> {
+    let mut paths = entries(folder)?;
+    paths.retain(|path| {
+        path.extension().is_some_and(|found| found == ending) && base_offset(path).is_some()
+    });
+    paths.sort_unstable();
+    Ok(paths)
+}
+
+/// The folder itself if it holds segments, else the partitions in it.
+pub fn partitions(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
+    if !segments(folder)?.is_empty() {
+        return Ok(vec![folder.to_owned()]);
+    }
+    let mut partitions = Vec::new();
+    for path in entries(folder)? {
+        if path.is_dir() && !segments(&path)?.is_empty() {
+            partitions.push(path);
+        }
+    }
+    partitions.sort_unstable();
+    if partitions.is_empty() {
+        return Err(Failure::failed(format!(
+            "there is no segment (00000000000000000000.log …) in {} nor in the folders in it",
+            folder.display()
+        )));
+    }
+    Ok(partitions)
+}
+
+fn entries(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
+    let failed = |error| Failure::failed(format!("cannot read {}: {error}", folder.display()));
+    let mut paths = Vec::new();
+    for entry in fs::read_dir(folder).map_err(failed)? {
+        paths.push(entry.map_err(failed)?.path());
+    }
+    Ok(paths)
+}
+
+/// A small file's bytes; `None` if it is not there.
+pub fn read(path: &Path) -> Result<Option<Vec<u8>>, Failure> {
+    match fs::read(path) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(Failure::failed(format!("cannot read {}: {error}", path.display()))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_segments_name_is_its_base_offset() {
+        let base = |name: &str| base_offset(Path::new(name)).map(Offset::get);
+        assert_eq!(base("/data/t-0/00000000000000004711.log"), Some(4711));
+        assert_eq!(base("4711.log"), None);
+        assert_eq!(base("0000000000000000x711.log"), None);
+    }
+}
