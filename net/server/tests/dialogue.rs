@@ -1,11 +1,11 @@
 //! Dialogues with a whole node over a socket: what bad input gets, and in which order good input is
 //! answered.
 
-mod common;
+mod running;
 
 use std::time::{Duration, Instant};
 
-use common::{Client, Running};
+use running::{Client, Running};
 use engine::record::{BatchBuilder, Compression};
 use engine::types::Timestamp;
 use wire::messages::create_topics_request::CreatableTopic;

@@ -85,6 +85,29 @@ pub fn formats_without_page(files: &[SourceFile]) -> Vec<String> {
     missing
 }
 
+/// Tests and scripts that the page of properties names and that are not there.
+#[must_use]
+pub fn properties_without_test(files: &[SourceFile]) -> Vec<String> {
+    let mut missing = Vec::new();
+    let page = files.iter().find(|file| file.name() == "docs/properties.md");
+    for line in
+        page.into_iter().flat_map(|page| page.text.lines()).filter(|line| line.starts_with('|'))
+    {
+        let tests = line.trim_end_matches('|').rsplit('|').next().unwrap_or("");
+        for name in tests.split('`').skip(1).step_by(2) {
+            let is_there = if name.contains('/') {
+                root().join(name).exists()
+            } else {
+                files.iter().any(|file| file.text.contains(&format!("fn {name}(")))
+            };
+            if !is_there {
+                missing.push(name.to_owned());
+            }
+        }
+    }
+    missing
+}
+
 /// Links of a page that stay inside the repository; code blocks are not searched.
 fn links(text: &str) -> Vec<Link> {
     let mut found = Vec::new();

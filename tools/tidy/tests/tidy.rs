@@ -38,6 +38,11 @@ fn every_format_on_disk_has_its_page() {
 }
 
 #[test]
+fn every_property_names_a_test_that_exists() {
+    assert_none("a property is held by nothing", &pages::properties_without_test(&FILES));
+}
+
+#[test]
 fn every_page_is_reachable() {
     assert_none("no link leads to this page", &pages::unreachable_pages(&FILES));
 }
