@@ -19,5 +19,5 @@ mod varint;
 pub use builder::{BatchBuilder, ProducerStamp};
 pub use compression::{Compression, CompressionError};
 pub use header::{BATCH_HEADER_BYTES, BatchHeader};
-pub use reader::{Batch, BatchError, Batches};
+pub use reader::{Batch, BatchError, BatchHeaders, Batches};
 pub use record::{Header, Record};

@@ -85,6 +85,30 @@ impl Iterator for Batches {
     }
 }
 
+/// The headers of the whole batches, for whoever counts and does not read: neither checksums nor
+/// records are looked at. Ends at the first that is no header.
+#[derive(Clone, Debug)]
+pub struct BatchHeaders<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> BatchHeaders<'a> {
+    pub const fn new(fetched: &'a [u8]) -> Self {
+        Self { rest: fetched }
+    }
+}
+
+impl Iterator for BatchHeaders<'_> {
+    type Item = BatchHeader;
+
+    fn next(&mut self) -> Option<BatchHeader> {
+        let header = BatchHeader::decode(self.rest).ok()?;
+        let length = usize::try_from(header.batch_length).ok()?.checked_add(LENGTH_UNTIL)?;
+        self.rest = self.rest.get(length..)?;
+        Some(header)
+    }
+}
+
 impl Batch {
     /// All records, decompressed at once.
     pub fn records(&self) -> Result<Vec<Record>, BatchError> {

@@ -5,7 +5,12 @@ mod frames;
 mod link;
 mod versions;
 
-use std::{rc::Rc, time::Duration};
+use std::{
+    pin::Pin,
+    rc::Rc,
+    task::{Context, Poll},
+    time::Duration,
+};
 
 use bytes::Bytes;
 use futures_channel::oneshot;
@@ -268,12 +273,14 @@ pub struct RawCall {
     link: Rc<Link>,
 }
 
-impl RawCall {
+impl Future for RawCall {
     /// The answer's frame without its size: a response header, then the body.
-    pub async fn answer(self) -> Result<Bytes, CallError> {
-        match self.answer.await {
+    type Output = Result<Bytes, CallError>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        Pin::new(&mut self.answer).poll(context).map(|answer| match answer {
             Ok(answer) => Ok(answer?),
             Err(oneshot::Canceled) => Err(self.link.error().into()),
-        }
+        })
     }
 }
