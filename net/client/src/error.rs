@@ -6,7 +6,7 @@ use crate::connection::CallError;
 
 /// An error code in an answer, with what was asked for.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("cannot {doing}: {message} ({})", name(*code))]
+#[error("cannot {doing}: {} ({})", message.trim_end_matches('.'), name(*code))]
 pub struct ServerError {
     /// As it follows "cannot", for example `create topic "orders"`.
     pub doing: String,
@@ -36,7 +36,7 @@ pub fn check(
         return Ok(());
     }
     let standard = || ErrorCode::from_code(code).map_or("the broker says no", ErrorCode::message);
-    let message = message.unwrap_or_else(standard).trim_end_matches('.').to_owned();
+    let message = message.unwrap_or_else(standard).to_owned();
     Err(ServerError { doing: doing(), code, message })
 }
 

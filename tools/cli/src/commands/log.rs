@@ -70,6 +70,9 @@ pub fn run(command: &Command) -> Result<(), Failure> {
 fn dump_files(options: &Dump) -> Result<(), Failure> {
     let depth = Depth { records: options.records, from: options.from };
     for path in &options.paths {
+        if !path.exists() {
+            return Err(Failure::usage(format!("{} does not exist", path.display())));
+        }
         let files = match path.is_dir() {
             true => folder::segments(path)?.into_iter().map(|files| files.log).collect(),
             false => vec![path.clone()],

@@ -43,6 +43,9 @@ pub struct Options {
     bootstrap: Bootstrap,
 }
 
+/// Large batches share one sync; a single record does not wait for them.
+const BATCH_BYTES: usize = 256 << 10;
+
 pub fn run(options: Options) -> Result<(), Failure> {
     let mut settings = ProducerSettings::new(&options.bootstrap.bootstrap);
     let acks = acks("--acks", &options.acks)?;
@@ -50,6 +53,7 @@ pub fn run(options: Options) -> Result<(), Failure> {
         acks,
         idempotent: acks == Acks::All,
         compression: compression("--compression", &options.compression)?,
+        batch_bytes_max: BATCH_BYTES,
         ..settings.producer
     };
     for text in &options.property {

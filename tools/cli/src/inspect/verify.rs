@@ -90,9 +90,10 @@ fn segment(
 ) -> Result<(), Failure> {
     let (index_path, times_path) = (files.beside("index"), files.beside("timeindex"));
     let offsets = indexes::read_offsets(&index_path, files.base)?;
-    let mut offsets = accept(offsets, &index_path, report).map(OffsetIndexCheck::new);
+    let is_last = next.is_none();
+    let mut offsets = accept(offsets, &index_path, is_last, report).map(OffsetIndexCheck::new);
     let times = indexes::read_times(&times_path, files.base)?;
-    let mut times = accept(times, &times_path, report).map(TimeIndexCheck::new);
+    let mut times = accept(times, &times_path, is_last, report).map(TimeIndexCheck::new);
     transactions(files, next, report)?;
     report.segments = report.segments.strict_add(1);
     let mut reader = SegmentReader::open(&files.log)?;
@@ -140,14 +141,16 @@ fn segment(
         times.finish(&mut found);
         found.drain(..).for_each(|message| report.damage(&times_path, None, message));
     }
-    tail(files, next.is_none(), reader.tail(), report);
+    tail(files, is_last, reader.tail(), report);
     Ok(())
 }
 
-/// The index to check, if it can be read. One that is missing is made anew by a broker.
+/// The index to check, if it can be read. One that is missing is made anew by a broker, which may
+/// keep that of the last segment in memory until it stops.
 fn accept<T, E: ToString>(
     index: Option<Result<T, E>>,
     path: &Path,
+    is_last: bool,
     report: &mut Report,
 ) -> Option<T> {
     match index {
@@ -156,6 +159,7 @@ fn accept<T, E: ToString>(
             report.damage(path, None, error);
             None
         }
+        None if is_last => None,
         None => {
             report.note(path, None, "is missing; a broker builds it anew");
             None
