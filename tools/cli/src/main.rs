@@ -52,6 +52,9 @@ enum Command {
     /// Show, check and index data folders on disk, Corelog's and Kafka's.
     #[command(subcommand)]
     Log(commands::log::Command),
+    /// Measure a broker, Corelog or any other that speaks Kafka's protocol.
+    #[command(subcommand)]
+    Bench(commands::bench::Command),
 }
 
 fn main() -> ExitCode {
@@ -70,6 +73,7 @@ fn main() -> ExitCode {
         Command::Group(command) => commands::group::run(command),
         Command::Cluster(options) => commands::cluster::run(&options),
         Command::Log(command) => commands::log::run(&command),
+        Command::Bench(command) => commands::bench::run(&command),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
