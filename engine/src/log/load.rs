@@ -7,9 +7,9 @@ use std::rc::Rc;
 use crate::io::{Directory, File, Runtime};
 use crate::log::damage::{Damage, Verdict, has_unwritten_sector};
 use crate::log::error::OpenError;
-use crate::log::file_names::{FileKind, parse};
+use crate::log::file_names::FileKind;
+use crate::log::folder::{Found, find_segments, load_topic_id};
 use crate::log::format::leader_epoch_checkpoint::{self, EpochCache};
-use crate::log::format::partition_metadata;
 use crate::log::format::transaction_index::TransactionIndex;
 use crate::log::history::History;
 use crate::log::index::SegmentIndex;
@@ -81,87 +81,6 @@ pub(super) async fn load(
     let names_synced = !created && !found.created_file;
     let segments = found.segments;
     Ok(Loaded { segments, log_start, log_end, epochs, producers, aborted, topic_id, names_synced })
-}
-
-async fn load_topic_id(
-    directory: &Directory,
-    options: &LogOptions,
-) -> Result<Option<TopicId>, OpenError> {
-    let stored = directory.read_file(partition_metadata::FILE, SMALL_FILE_BYTES_MAX).await?;
-    // The file is not synced when it is created, so a power cut may leave it empty.
-    let stored = stored.filter(|bytes| !bytes.iter().all(|&byte| byte == 0));
-    let stored = match stored {
-        None => None,
-        Some(bytes) => Some(partition_metadata::decode(&bytes).map_err(|error| {
-            let path = directory.path().join(partition_metadata::FILE);
-            OpenError::Format { path, reason: error.to_string() }
-        })?),
-    };
-    match (stored, options.topic_id) {
-        (None, Some(id)) => {
-            let content = partition_metadata::encode(id);
-            directory.write_file(partition_metadata::FILE, content).await?;
-            Ok(Some(id))
-        }
-        (Some(found), Some(expected)) if found != expected => Err(OpenError::OtherTopic {
-            folder: directory.path().to_owned(),
-            found: found.to_string(),
-            expected: expected.to_string(),
-        }),
-        (found, _) => Ok(found),
-    }
-}
-
-struct Found {
-    segments: BTreeMap<Offset, Rc<Segment>>,
-    snapshots: Vec<Offset>,
-    created_file: bool,
-}
-
-/// Lists the segments; creates the first if there is none. Segments that lie wholly below the
-/// start of the log are removed: their deletion was decided, but a crash undid it.
-async fn find_segments(
-    runtime: &Runtime,
-    directory: &Directory,
-    stored_start: Offset,
-) -> Result<Found, OpenError> {
-    let mut lens = BTreeMap::new();
-    let mut others = Vec::new();
-    let mut snapshots = Vec::new();
-    for entry in directory.list().await?.into_iter().filter(|entry| !entry.is_folder) {
-        match parse(&entry.name) {
-            Some((FileKind::Log, base)) => {
-                lens.insert(base, entry.len);
-            }
-            Some((
-                FileKind::OffsetIndex | FileKind::TimeIndex | FileKind::TransactionIndex,
-                base,
-            )) => others.push((base, entry.name)),
-            Some((FileKind::ProducerSnapshot, base)) => snapshots.push(base),
-            None => {}
-        }
-    }
-    let holding = lens.range(..=stored_start).next_back().map(|(&base, _)| base);
-    let below: Vec<Offset> = holding
-        .map(|holding| lens.range(..holding).map(|(&base, _)| base).collect())
-        .unwrap_or_default();
-    for base in below {
-        directory.remove(&FileKind::Log.name(base)).await?;
-        lens.remove(&base);
-    }
-    for (base, name) in others {
-        if !lens.contains_key(&base) {
-            directory.remove(&name).await?;
-        }
-    }
-    let created_file = lens.is_empty();
-    if created_file {
-        runtime.create_file(&FileKind::Log.path(directory.path(), stored_start)).await?;
-        lens.insert(stored_start, 0);
-    }
-    let now = runtime.wall_clock();
-    let segment = |(base, len)| (base, Rc::new(Segment::new(base, len, now)));
-    Ok(Found { segments: lens.into_iter().map(segment).collect(), snapshots, created_file })
 }
 
 impl Loader<'_> {

@@ -14,6 +14,7 @@ mod damage;
 mod drive;
 mod error;
 mod file_names;
+mod folder;
 pub mod format;
 mod history;
 mod index;
