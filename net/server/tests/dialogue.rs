@@ -1,13 +1,19 @@
 //! Dialogues with a whole node over a socket: what bad input gets, and in which order good input is
 //! answered.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "whatever is wrong in a test ends the test"
+)]
+
 mod running;
 
 use std::time::{Duration, Instant};
 
-use running::{Client, Running};
 use engine::record::{BatchBuilder, Compression};
 use engine::types::Timestamp;
+use running::{Client, Running};
 use wire::messages::create_topics_request::CreatableTopic;
 use wire::messages::fetch_request::{FetchPartition, FetchTopic};
 use wire::messages::produce_request::{PartitionProduceData, TopicProduceData};

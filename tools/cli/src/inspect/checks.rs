@@ -1,7 +1,7 @@
 //! What must hold between a segment and the files beside it. Each check walks along with the
 //! batches and says what it finds; none needs more memory than the files it checks.
 
-use engine::log::format::leader_epoch_checkpoint::EpochCache;
+use engine::log::format::leader_epoch_checkpoint::{EpochCache, EpochEntry};
 use engine::log::format::offset_index::{OffsetIndex, OffsetPosition};
 use engine::log::format::time_index::{TimeIndex, TimestampOffset};
 use engine::record::{Batch, BatchHeader};
@@ -159,7 +159,9 @@ impl EpochCheck {
 
     pub fn observe(&mut self, header: &BatchHeader, found: &mut Vec<String>) {
         let Some(epoch) = header.leader_epoch() else { return };
-        if self.is_contradicted {
+        // Records below the start of the log may still lie there; their epochs are forgotten.
+        let is_forgotten = |first: EpochEntry| header.base_offset() < first.start_offset;
+        if self.is_contradicted || self.epochs.earliest().is_some_and(is_forgotten) {
             return;
         }
         let known = self.epochs.epoch_for_offset(header.base_offset());
