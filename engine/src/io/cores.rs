@@ -10,6 +10,7 @@ use thiserror::Error;
 
 use crate::io::probe;
 use crate::io::runtime::Runtime;
+use crate::io::turn;
 use crate::types::CoreId;
 
 /// Which processors the executors run on.
@@ -62,8 +63,8 @@ pub struct Cores<T: Send + 'static> {
     handles: Vec<ExecutorJoinHandle<T>>,
 }
 
-/// An executor that polls I/O only this often while it is busy.
-const PREEMPT_EVERY: Duration = Duration::from_millis(1);
+/// Slow, because a fast timer makes the runtime park with work to do; `turn` does its job.
+const PREEMPT_EVERY: Duration = Duration::from_millis(100);
 /// Threads per core for calls that block: one of them may be in a folder sync.
 const BLOCKING_THREADS: usize = 2;
 const RING_DEPTH: usize = 512;
@@ -96,6 +97,7 @@ where
                 if ready.send(()).is_err() {
                     tracing::debug!(%core, "nobody waits for this core to start");
                 }
+                turn::start_heartbeat();
                 main(Runtime::uring(core, open_files_max), core).await
             })
             .map_err(|error| failed(core, error.to_string()))?;

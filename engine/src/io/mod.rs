@@ -20,6 +20,7 @@ mod runtime;
 #[cfg(test)]
 pub(crate) mod sim;
 mod space;
+mod turn;
 mod uring;
 
 pub use block_buffer::{BlockBuffer, Blocks, ReadBuffer, align_down, align_up};

@@ -14,6 +14,7 @@ use crate::io::block_buffer::{BlockBuffer, ReadBuffer, Shared, align_down, align
 use crate::io::error::{Fault, IoError, Operation};
 use crate::io::path_locks::PathLocks;
 use crate::io::runtime::Moment;
+use crate::io::turn;
 use crate::types::{CoreId, Timestamp};
 
 /// One core's executor, as the handles of this core share it.
@@ -39,7 +40,7 @@ impl Core {
 }
 
 #[expect(clippy::disallowed_methods, reason = "this is the door to the clock")]
-fn clock() -> std::time::Instant {
+pub(super) fn clock() -> std::time::Instant {
     std::time::Instant::now()
 }
 
@@ -54,7 +55,7 @@ pub(super) fn spawn(future: impl Future<Output = ()> + 'static) {
 }
 
 pub(super) async fn yield_if_needed() {
-    glommio::yield_if_needed().await;
+    turn::yield_if_needed().await;
 }
 
 pub(super) async fn yield_now() {
