@@ -67,7 +67,7 @@ pub struct Produce {
     #[arg(long, default_value_t = 100)]
     record_bytes: usize,
     #[arg(long, default_value_t = 500)]
-    records_per_batch: usize,
+    batch_records: usize,
     #[arg(long, value_enum, default_value_t)]
     acks: Acks,
     #[arg(long, value_enum, default_value_t)]
@@ -103,9 +103,9 @@ pub struct Consume {
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 enum Acks {
-    #[value(name = "0")]
+    #[value(name = "0", alias = "none")]
     None,
-    #[value(name = "1")]
+    #[value(name = "1", alias = "leader")]
     Leader,
     #[default]
     All,
@@ -146,7 +146,7 @@ fn produce_options(produce: &Produce) -> Result<ProduceOptions, Failure> {
         cores: scenario.cores,
         in_flight: produce.in_flight,
         record_bytes: produce.record_bytes,
-        records_per_batch: produce.records_per_batch,
+        records_per_batch: produce.batch_records,
         acknowledge: match produce.acks {
             Acks::None => Acknowledge::None,
             Acks::Leader => Acknowledge::Leader,

@@ -170,7 +170,7 @@ async fn shown(
         return Ok(tables::members(group, verbose));
     }
     if parsed.has("state") {
-        let metadata = admin.client().known_metadata();
+        let metadata = admin.client().ask_metadata(Some(&[])).await?;
         let broker = metadata.brokers.get(&group.coordinator);
         let address = broker.map_or_else(|| "-".to_owned(), client::BrokerMetadata::address);
         return Ok(tables::state(group, &address, verbose));
