@@ -229,7 +229,8 @@ const FILTERS: [&str; 4] = [
 async fn describe(admin: &Admin, parsed: &Parsed) -> Result<(), Failure> {
     let names = chosen(admin, parsed).await?;
     let limit = parsed.number("partition-size-limit-per-response")?;
-    let found = topics::describe(admin, &names, limit).await?;
+    let mut found = topics::describe(admin, &names, limit).await?;
+    java_order::sort_presized(&mut found, |topic| &topic.name);
     let is_filtered = FILTERS.into_iter().any(|filter| parsed.has(filter));
     let mut text = String::new();
     for mut topic in found {
