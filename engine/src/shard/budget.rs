@@ -145,7 +145,8 @@ mod tests {
         let mut second = Box::pin(budget.reserve(5));
         assert!(second.as_mut().now_or_never().is_none());
         first.shrink_to(4);
-        assert_eq!(second.as_mut().now_or_never().unwrap().bytes(), 5);
+        let second = second.as_mut().now_or_never().unwrap();
+        assert_eq!(second.bytes(), 5);
         assert_eq!(budget.reserved_bytes(), 9);
     }
 
