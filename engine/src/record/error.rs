@@ -193,3 +193,16 @@ impl RecordError {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_refused_before_the_log_tells_nothing_about_the_log() {
+        assert!(!RecordError::Checksum { stored: 1, computed: 2 }.is_of_log());
+        assert!(!RecordError::BatchTooLarge { size_bytes: 2, max_bytes: 1 }.is_of_log());
+        assert!(RecordError::ControlBatch.is_of_log());
+        assert!(RecordError::TimestampsRejected { records: Vec::new() }.is_of_log());
+    }
+}

@@ -25,6 +25,20 @@ LOCAL_KEYS = {
     "node.id",
 }
 
+# The sizes of thread pools, with their defaults; some may only change step by step.
+THREADS = {
+    "background.threads": 10,
+    "log.cleaner.threads": 1,
+    "num.io.threads": 8,
+    "num.network.threads": 3,
+    "num.recovery.threads.per.data.dir": 2,
+    "num.replica.fetchers": 1,
+    "remote.log.manager.copier.thread.pool.size": 10,
+    "remote.log.manager.expiration.thread.pool.size": 10,
+    "remote.log.manager.follower.thread.pool.size": 2,
+    "remote.log.reader.threads": 10,
+}
+
 
 def describe(ask: Asker, kind: int, name: str, version: int = 4, keys: list[str] | None = None) -> dict[str, Any]:
     resource = {"resourceType": kind, "resourceName": name, "configurationKeys": keys}
@@ -124,6 +138,9 @@ def alter_broker(ask: Asker) -> dict[str, Answer]:
         "threads by a leap": alter(ask, BROKER, "1", (SET, "num.io.threads", "1000"), validate=True),
         "largest message": alter(ask, BROKER, "", (SET, "message.max.bytes", "2000000")),
     }
+    for key, now in THREADS.items():
+        for step in (now // 2 - 1, now // 2, now * 2, now * 2 + 1):
+            answers[f"{key}={step}"] = alter(ask, BROKER, "1", (SET, key, str(step)), validate=True)
     ask.topic("inheriting")
     inherited, shown = ["retention.ms", "max.message.bytes"], ["log.retention.ms", "message.max.bytes"]
     answers["what a topic inherits"] = ask.settled(lambda: describe(ask, TOPIC, "inheriting", keys=inherited))

@@ -142,15 +142,20 @@ pub(super) fn check_broker_change(
 }
 
 /// The sizes of a broker's thread pools.
-const THREADS: [&str; 5] = [
+const THREADS: [&str; 10] = [
     "background.threads",
     "log.cleaner.threads",
     "num.io.threads",
+    "num.network.threads",
     "num.recovery.threads.per.data.dir",
     "num.replica.fetchers",
+    "remote.log.manager.copier.thread.pool.size",
+    "remote.log.manager.expiration.thread.pool.size",
+    "remote.log.manager.follower.thread.pool.size",
+    "remote.log.reader.threads",
 ];
 
-/// A pool grows to twice its size at most in one step, and shrinks to half of it.
+/// A pool grows to twice its size at most in one step, and shrinks to half of it; never to none.
 fn check_threads(
     image: &ClusterImage,
     config: &BrokerConfig,
@@ -161,7 +166,7 @@ fn check_threads(
     let layers = image.overrides(&resource, config.node_id, &config.statics);
     let standing = Effective::of_broker_key(key, layers).value;
     let Some(current) = standing.and_then(|text| text.parse::<i64>().ok()) else { return Ok(()) };
-    if current / 2 <= wanted && wanted <= current.saturating_mul(2) {
+    if 0 < wanted && current / 2 <= wanted && wanted <= current.saturating_mul(2) {
         return Ok(());
     }
     let name = key.name;
@@ -227,4 +232,29 @@ fn check_metrics_settings(settings: &Settings) -> Result<(), CommandError> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    #[test]
+    fn a_pool_of_threads_grows_to_twice_its_size_and_shrinks_to_half_of_it() {
+        let properties = b"node.id=1\nnum.io.threads=8\nlog.cleaner.threads=1";
+        let (config, _) = BrokerConfig::from_properties(properties, Path::new("/")).unwrap();
+        let image = ClusterImage::new("threads");
+        let takes = |name: &str, threads: &str| {
+            let changed = BTreeMap::from([(name, Some(threads))]);
+            check_broker_change(&image, &config, "1", &changed).is_ok()
+        };
+        for threads in ["4", "8", "16"] {
+            assert!(takes("num.io.threads", threads), "{threads}");
+        }
+        for threads in ["3", "17", "0"] {
+            assert!(!takes("num.io.threads", threads), "{threads}");
+        }
+        assert!(!takes("log.cleaner.threads", "0"), "half of one is not none");
+    }
 }
