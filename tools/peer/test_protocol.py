@@ -33,16 +33,23 @@ class Protocol(unittest.TestCase):
 
     def test_a_flexible_request_is_these_bytes(self) -> None:
         body = schema_named("MetadataRequest").encode({"topics": [{"name": "ab"}], "allowAutoTopicCreation": False}, 9)
-        self.assertEqual(body.hex(), "02036162" "00" "00" "0000" "00")
+        self.assertEqual(body.hex(), "020361620000000000")
 
     def test_a_field_the_version_lacks_is_refused(self) -> None:
         with self.assertRaises(ValueError):
             schema_named("MetadataRequest").encode({"allowAutoTopicCreation": False}, 3)
 
     def test_errors_have_their_names(self) -> None:
-        self.assertEqual([error_name(code) for code in (-1, 0, 1, 87, 100)], [
-            "UNKNOWN_SERVER_ERROR", "NONE", "OFFSET_OUT_OF_RANGE", "INVALID_RECORD", "UNKNOWN_TOPIC_ID",
-        ])
+        self.assertEqual(
+            [error_name(code) for code in (-1, 0, 1, 87, 100)],
+            [
+                "UNKNOWN_SERVER_ERROR",
+                "NONE",
+                "OFFSET_OUT_OF_RANGE",
+                "INVALID_RECORD",
+                "UNKNOWN_TOPIC_ID",
+            ],
+        )
 
 
 if __name__ == "__main__":

@@ -183,10 +183,7 @@ class Cases:
     def group(self, strategy: str) -> None:
         topic = self.kafka.topic("group", 13)
         group = fresh("g")
-        members = [
-            self.kafka.consumer(group_id=group, partition_assignment_strategy=strategy, heartbeat_interval_ms=300)
-            for _ in range(3)
-        ]
+        members = [self.kafka.consumer(group_id=group, partition_assignment_strategy=strategy, heartbeat_interval_ms=300) for _ in range(3)]
         for member in members:
             member.subscribe([topic])
         self.settle(members, 13)

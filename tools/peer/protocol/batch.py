@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from .schema import Cursor, varint
@@ -43,8 +44,8 @@ def _blob(data: bytes | None) -> bytes:
 
 
 def encode_records(
-    records: list[tuple[bytes | None, bytes | None]],
-    headers: list[tuple[str, bytes | None]] | None = None,
+    records: Sequence[tuple[bytes | None, bytes | None]],
+    headers: Sequence[tuple[str, bytes | None]] | None = None,
     timestamp_deltas: list[int] | None = None,
 ) -> bytes:
     out = bytearray()
@@ -59,11 +60,11 @@ def encode_records(
 
 
 def encode_batch(
-    records: list[tuple[bytes | None, bytes | None]],
+    records: Sequence[tuple[bytes | None, bytes | None]],
     *,
     timestamp: int = 1_700_000_000_000,
     timestamp_deltas: list[int] | None = None,
-    headers: list[tuple[str, bytes | None]] | None = None,
+    headers: Sequence[tuple[str, bytes | None]] | None = None,
     producer_id: int = -1,
     producer_epoch: int = -1,
     sequence: int = -1,
@@ -121,9 +122,7 @@ def decode_batches(data: bytes) -> list[Record]:
             time_delta, delta = cursor.varint(), cursor.varint()
             key = _read_blob(cursor)
             value = _read_blob(cursor)
-            headers = tuple(
-                (cursor.take(cursor.varint()).decode(), _read_blob(cursor)) for _ in range(cursor.varint())
-            )
+            headers = tuple((cursor.take(cursor.varint()).decode(), _read_blob(cursor)) for _ in range(cursor.varint()))
             time = max_time if attributes & 8 else first_time + time_delta
             records.append(Record(base + delta, time, key, value, headers))
         position = end

@@ -37,7 +37,7 @@ class Versions:
     high: int
 
     @staticmethod
-    def parse(text: str | None) -> "Versions":
+    def parse(text: str | None) -> Versions:
         if text is None or text == "none":
             return Versions(0, -1)
         if text.endswith("+"):
@@ -59,7 +59,7 @@ class Field:
     tag: int | None
     flexible: Versions | None
     default: Any
-    fields: list["Field"] = field(default_factory=list)
+    fields: list[Field] = field(default_factory=list)
 
     @property
     def element(self) -> str | None:

@@ -6,8 +6,8 @@ from typing import Any
 
 from .asking import UNKNOWN_ID, Answer, Asker, question
 
-SUBSCRIPTION = bytes.fromhex("0001" "00000001" "0005" "6a6f696e73" "ffffffff" "00000000")
-ASSIGNMENT = bytes.fromhex("0001" "00000001" "0005" "6a6f696e73" "00000001" "00000000" "ffffffff")
+SUBSCRIPTION = bytes.fromhex("00010000000100056a6f696e73ffffffff00000000")
+ASSIGNMENT = bytes.fromhex("00010000000100056a6f696e730000000100000000ffffffff")
 
 
 @question("groups: their coordinator")

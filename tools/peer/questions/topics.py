@@ -123,9 +123,7 @@ def create_refused(ask: Asker) -> dict[str, Answer]:
         "placed on an unknown broker": wanted("c10", numPartitions=-1, replicationFactor=-1, assignments=assigned([9])),
         "placed twice on one broker": wanted("c11", numPartitions=-1, replicationFactor=-1, assignments=assigned([1, 1])),
         "placed nowhere": wanted("c12", numPartitions=-1, replicationFactor=-1, assignments=assigned([])),
-        "placed with a gap": wanted(
-            "c13", numPartitions=-1, replicationFactor=-1, assignments=[{"partitionIndex": 1, "brokerIds": [1]}]
-        ),
+        "placed with a gap": wanted("c13", numPartitions=-1, replicationFactor=-1, assignments=[{"partitionIndex": 1, "brokerIds": [1]}]),
         "placed twice": wanted("c14", numPartitions=-1, replicationFactor=-1, assignments=assigned([1]) * 2),
         "internal name": wanted("__transaction_state_x"),
     }

@@ -22,7 +22,8 @@ def table(ask: Asker) -> dict[str, Answer]:
 @question("versions: ApiVersions that are not valid")
 def invalid(ask: Asker) -> dict[str, Answer]:
     answers: dict[str, Answer] = {}
-    for label, name, software in (("empty", "", ""), ("spaces", "a b", "1"), ("dashes at the ends", "-a-", "1"), ("good", "a.b-c", "1.0-x")):
+    cases = [("empty", "", ""), ("spaces", "a b", "1"), ("dashes at the ends", "-a-", "1"), ("good", "a.b-c", "1.0-x")]
+    for label, name, software in cases:
         answer = ask.raw("ApiVersions", 4, clientSoftwareName=name, clientSoftwareVersion=software)
         answers[label] = ask.comparable(answer["errorCode"], "errorCode")
     frame = ask.connection.frame_of(18, 99, b"", flexible=True)
@@ -68,7 +69,5 @@ def nonsense(ask: Asker) -> dict[str, Answer]:
         "a size above the limit": ask.bytes(struct.pack(">i", 200_000_000) + b"x" * 100),
         "a body that ends early": ask.bytes(ask.connection.frame_of(3, 4, struct.pack(">i", 5), flexible=False)),
         "an absurd count": ask.bytes(ask.connection.frame_of(3, 4, struct.pack(">i", 0x7FFFFFFF), flexible=False)),
-        "a body with bytes behind it": ask.bytes(
-            ask.connection.frame_of(3, 4, struct.pack(">i?", 0, False) + b"more", flexible=False)
-        ),
+        "a body with bytes behind it": ask.bytes(ask.connection.frame_of(3, 4, struct.pack(">i?", 0, False) + b"more", flexible=False)),
     }
