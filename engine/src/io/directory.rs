@@ -186,15 +186,32 @@ impl Directory {
             }
             #[cfg(test)]
             Arm::Sim(sim) => {
-                sim.write_whole(&self.path.join(&unfinished), &content).await?;
+                sim.write_whole(&self.path.join(&unfinished), &content).await?.sync().await?;
                 sim.rename(&self.path.join(&unfinished), &self.path.join(name)).await?;
                 sim.sync_directory(&self.path).await
             }
         }
     }
 
+    /// Writes a file under its final name and leaves it to the operating system when it reaches
+    /// the disk. For files that are checked when they are read and can be made again.
+    pub async fn write_file_unsynced(&self, name: &str, content: Vec<u8>) -> Result<(), IoError> {
+        let path = self.path.join(name);
+        self.runtime.open_files().forget(&path);
+        match &self.runtime.arm {
+            Arm::Uring(_) => {
+                self.blocking(Operation::Write, &path, move |path| {
+                    create_and_write(path, &content).map(drop)
+                })
+                .await
+            }
+            #[cfg(test)]
+            Arm::Sim(sim) => sim.write_whole(&path, &content).await.map(drop),
+        }
+    }
+
     /// Writes and syncs a file of any length under its final name, which is durable once the
-    /// folder is synced. For files that nothing depends on, such as indexes.
+    /// folder is synced. A power cut in the middle may leave a part of it.
     pub async fn write_file(&self, name: &str, content: Vec<u8>) -> Result<(), IoError> {
         let path = self.path.join(name);
         self.runtime.open_files().forget(&path);
@@ -204,7 +221,7 @@ impl Directory {
                     .await
             }
             #[cfg(test)]
-            Arm::Sim(sim) => sim.write_whole(&path, &content).await,
+            Arm::Sim(sim) => sim.write_whole(&path, &content).await?.sync().await,
         }
     }
 
@@ -248,6 +265,10 @@ impl Directory {
 }
 
 fn write_and_sync(path: &Path, content: &[u8]) -> io::Result<()> {
+    create_and_write(path, content)?.sync_all()
+}
+
+fn create_and_write(path: &Path, content: &[u8]) -> io::Result<fs::File> {
     let mut file = fs::OpenOptions::new()
         .write(true)
         .create(true)
@@ -255,5 +276,5 @@ fn write_and_sync(path: &Path, content: &[u8]) -> io::Result<()> {
         .mode(FILE_MODE)
         .open(path)?;
     file.write_all(content)?;
-    file.sync_all()
+    Ok(file)
 }

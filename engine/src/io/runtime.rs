@@ -14,6 +14,8 @@ use crate::io::open_files::OpenFiles;
 #[cfg(test)]
 use crate::io::sim::Sim;
 use crate::io::uring;
+#[cfg(test)]
+use crate::types::limits::BLOCK_BYTES;
 use crate::types::{CoreId, Timestamp};
 
 /// A point of this core's monotonic clock; never compared with another core's.
@@ -137,7 +139,7 @@ impl Runtime {
         match &self.arm {
             Arm::Uring(_) => uring::allocate(len),
             #[cfg(test)]
-            Arm::Sim(_) => BlockBuffer::sim(vec![0xA5; len]),
+            Arm::Sim(_) => BlockBuffer::sim([0xA5; BLOCK_BYTES].repeat(len / BLOCK_BYTES)),
         }
     }
 

@@ -180,6 +180,7 @@ impl Append<'_> {
         }
         self.state.unsynced_bytes = self.state.unsynced_bytes.strict_add(bytes);
         self.state.was_used = true;
+        self.state.is_changed = true;
         self.state.assert_invariants();
         let end = self.state.log_end;
         Ok(Appended {
@@ -330,6 +331,7 @@ impl Append<'_> {
         let latest = active.note_timestamp(header.max_timestamp(), header.last_offset());
         let index = active.index().expect("a segment with a writer has its index in memory");
         index.borrow_mut().observe(header, position, latest, self.options.index_interval_bytes);
+        active.is_index_written.set(false);
         if let Some(epoch) = header.leader_epoch()
             && self.state.epochs.assign(epoch, header.base_offset())
         {

@@ -263,6 +263,7 @@ impl Log {
         let next = Rc::new(Segment::new(base, 0, self.runtime.wall_clock()));
         next.set_index(SegmentIndex::new(base));
         let mut state = self.state.borrow_mut();
+        state.is_changed = true;
         state.segments.insert(base, next);
         state.writer = Some(Rc::new(file));
         state.reserved = 0;
@@ -301,10 +302,14 @@ impl Log {
         self.directory.write_file(&name, aborted).await
     }
 
-    /// Writes the segment's indexes; with the time index complete, as the last entry says which
-    /// timestamp is the latest.
+    /// Writes the segment's indexes, if that is not done; the last entry of the time index says which
+    /// timestamp is the latest. A time index must be whole for that; an offset index
+    /// that has lost its end, or is not of this segment at all, only costs time.
     pub(super) async fn write_index(&self, segment: &Rc<Segment>) -> Result<(), IoError> {
         let Some(index) = segment.index() else { return Ok(()) };
+        if segment.is_index_written.get() {
+            return Ok(());
+        }
         let (offsets, times) = {
             let mut index = index.borrow_mut();
             if let Some(latest) = segment.latest.get() {
@@ -313,15 +318,19 @@ impl Log {
             (index.offsets.as_bytes().to_vec(), index.times.as_bytes().to_vec())
         };
         let base = segment.base();
-        self.directory.write_file(&FileKind::OffsetIndex.name(base), offsets).await?;
-        self.directory.write_file(&FileKind::TimeIndex.name(base), times).await
+        let directory = &self.directory;
+        directory.write_file_unsynced(&FileKind::OffsetIndex.name(base), offsets).await?;
+        directory.write_file_atomically(&FileKind::TimeIndex.name(base), times).await?;
+        segment.is_index_written.set(true);
+        Ok(())
     }
 
     /// Writes down what is known of the producers at `end`, which is the end of the log.
     pub(super) async fn write_snapshot(&self, end: Offset) -> Result<(), IoError> {
         let entries = self.state.borrow().producers.snapshot();
         let name = FileKind::ProducerSnapshot.name(end);
-        self.directory.write_file_atomically(&name, producer_snapshot::encode(&entries)).await
+        let content = producer_snapshot::encode(&entries);
+        self.directory.write_file_unsynced(&name, content).await
     }
 
     pub(super) async fn write_epochs(&self) -> Result<(), IoError> {

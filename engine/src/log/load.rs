@@ -35,6 +35,8 @@ pub(super) struct Loaded {
     pub(super) topic_id: Option<TopicId>,
     /// The folder and the names in it survive a power cut already.
     pub(super) names_synced: bool,
+    /// The folder is not as a clean opening expects it.
+    pub(super) is_changed: bool,
 }
 
 struct Loader<'a> {
@@ -71,7 +73,7 @@ pub(super) async fn load(
     let epochs = checkpoint.unwrap_or_default();
     let history = History::new(options);
     let mut loader = Loader { runtime, directory, options, epochs, history };
-    let log_end = loader.load_segments(&found, opening, knows_epochs).await?;
+    let Ends { log_end, is_trusted } = loader.load_segments(&found, opening, knows_epochs).await?;
     let Loader { mut epochs, history, .. } = loader;
     let (producers, aborted) = history.finish(log_end);
     epochs.truncate_from_end(log_end);
@@ -80,17 +82,33 @@ pub(super) async fn load(
     epochs.truncate_from_start(log_start);
     let names_synced = !created && !found.created_file;
     let segments = found.segments;
-    Ok(Loaded { segments, log_start, log_end, epochs, producers, aborted, topic_id, names_synced })
+    let is_changed = !is_trusted || found.created_file;
+    Ok(Loaded {
+        is_changed,
+        segments,
+        log_start,
+        log_end,
+        epochs,
+        producers,
+        aborted,
+        topic_id,
+        names_synced,
+    })
+}
+
+struct Ends {
+    log_end: Offset,
+    /// By the files as they are: nothing had to be read to know it.
+    is_trusted: bool,
 }
 
 impl Loader<'_> {
-    /// Returns where the log ends.
     async fn load_segments(
         &mut self,
         found: &Found,
         opening: Opening,
         knows_epochs: bool,
-    ) -> Result<Offset, OpenError> {
+    ) -> Result<Ends, OpenError> {
         let Some((&last_base, last)) = found.segments.last_key_value() else {
             unreachable!("there is always a segment");
         };
@@ -99,7 +117,7 @@ impl Loader<'_> {
             && let Some(end) = self.trust(last).await?
         {
             self.restore(found, end, last).await?;
-            return Ok(end);
+            return Ok(Ends { log_end: end, is_trusted: true });
         }
         let (recovery_point, first_base) = match opening {
             Opening::Clean | Opening::Recover => (Offset::ZERO, last_base),
@@ -120,7 +138,7 @@ impl Loader<'_> {
             let durable_below = if is_last { recovery_point } else { Offset::MAX };
             end = self.recover(segment, durable_below, is_last).await?;
         }
-        Ok(end)
+        Ok(Ends { log_end: end, is_trusted: false })
     }
 
     /// Finds out what was known of producers at `end`: from the last snapshot that is not of the
@@ -209,6 +227,7 @@ impl Loader<'_> {
         // Behind the last index entry nothing is older than the entry's own batch.
         let floor = index.offsets.last_entry();
         segment.set_index(index);
+        segment.is_index_written.set(true);
         let mut scan = Scan::new(self.runtime, &file, start).await?;
         let mut end = base;
         loop {
@@ -250,6 +269,11 @@ impl Loader<'_> {
         durable_below: Offset,
         is_last: bool,
     ) -> Result<Offset, OpenError> {
+        if segment.len.get() == 0 && durable_below <= segment.base() {
+            // Most logs of a large machine are empty, and then there is nothing to look at.
+            segment.set_index(SegmentIndex::new(segment.base()));
+            return Ok(segment.base());
+        }
         let path = segment.path(self.directory.path());
         let file = self.runtime.open_file(&path).await?;
         let mut index = SegmentIndex::new(segment.base());
@@ -293,27 +317,27 @@ impl Loader<'_> {
         Ok(end)
     }
 
-    /// The indexes on disk are of before the crash.
+    /// The indexes on disk are of before the crash. The last segment's will grow, and stay in
+    /// memory until the log rests or is closed.
     async fn replace_index(
         &self,
         segment: &Rc<Segment>,
         mut index: SegmentIndex,
         is_last: bool,
     ) -> Result<(), OpenError> {
+        if is_last {
+            segment.set_index(index);
+            return Ok(());
+        }
         let base = segment.base();
         if let Some(latest) = segment.latest.get() {
             index.times.append(latest.timestamp, latest.offset);
         }
-        let files = [
-            (FileKind::OffsetIndex, index.offsets.as_bytes()),
-            (FileKind::TimeIndex, index.times.as_bytes()),
-        ];
-        for (kind, bytes) in files {
-            self.directory.write_file(&kind.name(base), bytes.to_vec()).await?;
-        }
-        if is_last {
-            segment.set_index(index);
-        }
+        let offsets = index.offsets.as_bytes().to_vec();
+        let times = index.times.as_bytes().to_vec();
+        let directory = self.directory;
+        directory.write_file_unsynced(&FileKind::OffsetIndex.name(base), offsets).await?;
+        directory.write_file_atomically(&FileKind::TimeIndex.name(base), times).await?;
         Ok(())
     }
 

@@ -103,6 +103,7 @@ impl Log {
                 if segment.latest.get().is_none() {
                     segment.latest.set(index.times.last_entry());
                 }
+                segment.is_index_written.set(true);
                 Ok(segment.set_index(index))
             }
             None => self.rebuild_index(segment).await,
@@ -136,6 +137,7 @@ impl Log {
         }
         let is_active = self.state.borrow().active().base() == base;
         let index = segment.set_index(index);
+        segment.is_index_written.set(false);
         if !is_active && !segment.is_deleted.get() {
             self.write_index(segment).await?;
         }

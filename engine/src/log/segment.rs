@@ -23,6 +23,8 @@ pub(super) struct Segment {
     /// When the segment was created or found: its age until it has a batch.
     created: Timestamp,
     index: RefCell<Option<Rc<RefCell<SegmentIndex>>>>,
+    /// The index files have what the index in memory has.
+    pub(super) is_index_written: Cell<bool>,
     /// The file got another name and will be removed.
     pub(super) is_deleted: Cell<bool>,
 }
@@ -36,6 +38,7 @@ impl Segment {
             first_timestamp: Cell::new(None),
             created,
             index: RefCell::new(None),
+            is_index_written: Cell::new(false),
             is_deleted: Cell::new(false),
         }
     }

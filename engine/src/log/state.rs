@@ -64,6 +64,8 @@ pub(super) struct State {
     pub(super) names_synced: bool,
     /// A task that writes is running.
     pub(super) is_driven: bool,
+    /// The files that a clean opening believes are not as they should be.
+    pub(super) is_changed: bool,
     /// Appended to since the last look of `rest`.
     pub(super) was_used: bool,
     /// The last attempt to get space failed, and nothing has been appended since.
@@ -95,6 +97,7 @@ impl State {
             flush_bytes: 0,
             names_synced: loaded.names_synced,
             is_driven: false,
+            is_changed: loaded.is_changed,
             was_used: false,
             disk_full: None,
             fenced: None,

@@ -189,15 +189,15 @@ impl Log {
         if self.state.borrow().writer.is_some() {
             self.seal(&active).await?;
             self.write_epochs().await?;
+        } else {
+            self.write_index(&active).await?;
         }
         let mut state = self.state.borrow_mut();
         state.writer = None;
         state.reserved = 0;
         state.tail.clear();
         for segment in state.segments.values() {
-            if segment.base() != active.base() || segment.latest.get().is_some() {
-                segment.forget_index();
-            }
+            segment.forget_index();
         }
         self.hints.borrow_mut().clear();
         Ok(())
@@ -248,18 +248,17 @@ impl Log {
     }
 
     async fn close_files(&self, active: &Rc<Segment>) -> Result<(), IoError> {
-        if self.state.borrow().writer.is_none() {
-            // A log that was not appended to since it was opened may have its indexes in memory
-            // only, if it was recovered.
-            let path = active.path(self.folder());
-            let file = self.runtime.open_file(&path).await?;
-            if file.size().await? != active.len.get() {
-                file.truncate(active.len.get()).await?;
-                file.sync().await?;
-            }
-            self.write_index(active).await?;
-        } else {
+        let (is_changed, is_open) = {
+            let state = self.state.borrow();
+            (state.is_changed, state.writer.is_some())
+        };
+        if !is_changed {
+            return Ok(());
+        }
+        if is_open {
             self.seal(active).await?;
+        } else {
+            self.write_index(active).await?;
         }
         self.sync_names().await?;
         self.write_epochs().await?;

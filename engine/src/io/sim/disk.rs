@@ -79,15 +79,21 @@ impl FileNode {
 
 fn apply(content: &mut Vec<u8>, kind: &ChangeKind) {
     match kind {
-        ChangeKind::SetLen(len) => content.resize(*len, 0),
+        ChangeKind::SetLen(len) => set_len(content, *len),
         ChangeKind::Write { position, bytes } => {
             let end = position + bytes.len();
             if content.len() < end {
-                content.resize(end, 0);
+                set_len(content, end);
             }
             content[*position..end].copy_from_slice(bytes);
         }
     }
+}
+
+fn set_len(content: &mut Vec<u8>, len: usize) {
+    content.truncate(len);
+    // Much faster than `resize` in a build without optimization.
+    content.extend_from_slice(&vec![0; len - content.len()]);
 }
 
 /// Writes only the sectors that chance picks.

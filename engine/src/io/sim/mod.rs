@@ -278,8 +278,12 @@ impl Sim {
         result.map_err(|fault| IoError::new(Operation::SyncDirectory, path, fault, "simulated"))
     }
 
-    /// Creates or empties a file, writes it and syncs it.
-    pub(crate) async fn write_whole(&self, path: &Path, content: &[u8]) -> Result<(), IoError> {
+    /// Creates or empties a file and writes it.
+    pub(crate) async fn write_whole(
+        &self,
+        path: &Path,
+        content: &[u8],
+    ) -> Result<SimFile, IoError> {
         let inode = self
             .apply(Operation::Create, path, |disk| match disk.find_file(path) {
                 Ok(inode) => disk.set_len(inode, 0).map(|()| inode),
@@ -289,7 +293,7 @@ impl Sim {
             .await?;
         let file = SimFile { sim: self.clone(), inode, path: path.to_owned() };
         file.write_bytes(content.to_vec(), 0).await?;
-        file.sync().await
+        Ok(file)
     }
 
     pub(crate) async fn read_whole(&self, path: &Path) -> Result<Option<Bytes>, IoError> {
