@@ -184,7 +184,7 @@ impl Producer {
         }
         self.connection.send_raw(|id| template.frame(id))?;
         self.connection.written_down_to(UNWRITTEN_BYTES_MAX).await?;
-        recorder.count(due, self.load);
+        recorder.count_unanswered(runtime::now(), self.load);
         Ok(None)
     }
 

@@ -111,19 +111,26 @@ impl Recorder {
         self.window.is_over(self.begin, now)
     }
 
-    /// A request that was due at `due` is done now.
+    /// A request that was due at `due` is answered now.
     pub fn count(&mut self, due: Instant, load: Load) {
         let now = runtime::now();
+        if self.count_unanswered(now, load) {
+            self.tally.latencies.record(now.saturating_duration_since(due));
+        }
+    }
+
+    /// A request that nobody answers was sent at `now`. Whether it counts.
+    pub fn count_unanswered(&mut self, now: Instant, load: Load) -> bool {
         if now < self.window.counts_from(self.begin) || self.is_over(now) {
-            return;
+            return false;
         }
         self.window.counted.fetch_add(load.records, Ordering::Relaxed);
         let tally = &mut self.tally;
         tally.records = tally.records.strict_add(load.records);
         tally.bytes = tally.bytes.strict_add(load.bytes);
         tally.requests = tally.requests.strict_add(1);
-        tally.latencies.record(now.saturating_duration_since(due));
         tally.last_at = Some(now);
+        true
     }
 
     /// A request that was due at `due` is sent now.

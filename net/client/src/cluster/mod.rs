@@ -79,6 +79,8 @@ struct Shared {
     metadata: RefCell<Rc<Metadata>>,
     asked_at: RefCell<HashMap<String, Instant>>,
     next_bootstrap: Cell<usize>,
+    /// Whether any broker has ever answered.
+    reached: Cell<bool>,
 }
 
 impl Client {
@@ -91,6 +93,7 @@ impl Client {
             metadata: RefCell::default(),
             asked_at: RefCell::default(),
             next_bootstrap: Cell::new(0),
+            reached: Cell::new(false),
         };
         Self { shared: Rc::new(shared) }
     }
@@ -156,6 +159,7 @@ impl Client {
             return Ok(connection);
         }
         let connection = Connection::open(address, &self.shared.options.connection).await?;
+        self.shared.reached.set(true);
         // Another task may have opened one meanwhile; all use the first.
         if let Some(other) = self.open_connection(address) {
             return Ok(other);
@@ -186,6 +190,11 @@ impl Client {
                 Ok(connection) => return Ok(connection),
                 Err(error) => last_error = error,
             }
+        }
+        if !self.shared.reached.get()
+            && let CallError::Connect(error) = last_error
+        {
+            return Err(CallError::NeverReached(error));
         }
         Err(last_error)
     }

@@ -26,6 +26,10 @@ pub use versions::VersionTable;
 pub enum CallError {
     #[error(transparent)]
     Connect(#[from] ConnectError),
+    /// No bootstrap broker could be reached, and none ever was: rather the address is wrong, or
+    /// nothing runs there, than that it will pass.
+    #[error(transparent)]
+    NeverReached(ConnectError),
     #[error(transparent)]
     Broken(#[from] Rc<LinkError>),
     #[error("{peer} has not answered {api} within {} ms", after.as_millis())]
@@ -51,7 +55,10 @@ impl CallError {
             | Self::Broken(_)
             | Self::TimedOut { .. }
             | Self::UnknownNode { .. } => true,
-            Self::Unsupported { .. } | Self::Encode { .. } | Self::Decode { .. } => false,
+            Self::NeverReached(_)
+            | Self::Unsupported { .. }
+            | Self::Encode { .. }
+            | Self::Decode { .. } => false,
         }
     }
 }
