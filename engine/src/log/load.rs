@@ -119,15 +119,11 @@ impl Loader<'_> {
             self.restore(found, end, last).await?;
             return Ok(Ends { log_end: end, is_trusted: true });
         }
-        let (recovery_point, first_base) = match opening {
-            Opening::Clean | Opening::Recover => (Offset::ZERO, last_base),
-            Opening::RecoverFrom(point) => {
-                let holding = found.segments.range(..=point).next_back();
-                let first = found.segments.keys().next();
-                (point, holding.map(|(&base, _)| base).or(first.copied()).unwrap_or(last_base))
-            }
+        let recovery_point = match opening {
+            Opening::Clean | Opening::Recover => Offset::ZERO,
+            Opening::RecoverFrom(point) => point,
         };
-        let first_base = if knows_epochs { first_base } else { Offset::ZERO };
+        let first_base = if knows_epochs { last_base } else { Offset::ZERO };
         let mut end = last_base;
         self.epochs.truncate_from_end(first_base);
         self.restore(found, first_base, last).await?;

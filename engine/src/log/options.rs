@@ -66,7 +66,7 @@ pub enum Opening {
     /// The last process was killed or lost power: the last segment is read and checked, since all
     /// others were synced before it was created.
     Recover,
-    /// As `Recover`, from the segment that holds this offset; what is below it was durable, so
-    /// that damage there is never a torn write.
+    /// As `Recover`, but what is below this offset was durable, so that damage there is never a
+    /// torn write.
     RecoverFrom(Offset),
 }
