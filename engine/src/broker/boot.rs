@@ -18,7 +18,9 @@ use crate::log::Opening;
 use crate::log::format::clean_shutdown;
 use crate::log::format::meta_properties::{self, MetaProperties, MetaPropertiesError};
 use crate::records::metadata::MetadataRecord;
-use crate::shard::{Controller, Found, METADATA_FOLDER, MetadataError, MetadataLog, Shard};
+use crate::shard::{
+    Controller, Found, Known, METADATA_FOLDER, MetadataError, MetadataLog, Shard, remove_others,
+};
 use crate::types::BrokerId;
 use crate::types::limits::META_PROPERTIES_BYTES_MAX;
 
@@ -28,6 +30,7 @@ pub struct Boot {
     pub image: Arc<ClusterImage>,
     pub found: Found,
     pub opening: Opening,
+    pub known: Arc<Known>,
     pub was_clean: bool,
 }
 
@@ -63,6 +66,7 @@ pub async fn boot(shard: &Rc<Shard>) -> Result<Boot, BootError> {
     let identities = identities(runtime, &config).await?;
     let was_clean = take_clean_marks(runtime, &config.log_folders).await? || identities.are_new;
     let found = find_partitions(runtime, &config.log_folders).await?;
+    let known = Known::read(runtime, &config.metadata_log_folder).await?;
     let folder = config.metadata_log_folder.join(METADATA_FOLDER);
     let (mut log, mut image) = MetadataLog::open(runtime, folder, &identities.cluster_id).await?;
     log.begin_epoch(shard.node).await?;
@@ -89,6 +93,7 @@ pub async fn boot(shard: &Rc<Shard>) -> Result<Boot, BootError> {
         image: Arc::new(image),
         found,
         opening,
+        known,
         was_clean,
     })
 }
@@ -230,6 +235,10 @@ pub async fn end(shard: &Shard, is_sound: bool) -> bool {
     };
     if !is_sound {
         return false;
+    }
+    let (folder, cores) = (&shard.config().metadata_log_folder, shard.mailboxes.cores());
+    if let Err(error) = remove_others(&shard.runtime, folder, cores).await {
+        tracing::warn!(%error, "checkpoints of an earlier number of cores are still there");
     }
     let epoch = shard.image().broker(shard.node).map_or(0, |broker| broker.epoch);
     let mark = clean_shutdown::encode(u64::try_from(epoch).unwrap_or(0));

@@ -178,6 +178,7 @@ async fn begin_all(
             image: Arc::<ClusterImage>::clone(&boot.image),
             opening: boot.opening,
             found: Arc::clone(&boot.found),
+            known: Arc::clone(&boot.known),
             answer,
         };
         partitions.push(shard.mailboxes.ask(CoreId(core), ask).await.unwrap_or(0));

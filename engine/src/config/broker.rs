@@ -59,6 +59,8 @@ pub struct Topics {
     pub auto_create: bool,
     pub delete_enabled: bool,
     pub retention_check_interval: Millis,
+    /// How often each core writes down up to where its logs are on disk.
+    pub checkpoint_interval: Millis,
     pub cleaner_enabled: bool,
     pub cleaner_backoff: Millis,
     pub producer_id_expiration: Millis,
@@ -251,6 +253,7 @@ fn topics(settings: &mut Settings) -> Topics {
         auto_create: settings.boolean("auto.create.topics.enable"),
         delete_enabled: settings.boolean("delete.topic.enable"),
         retention_check_interval: millis(settings, "log.retention.check.interval.ms"),
+        checkpoint_interval: millis(settings, "log.flush.offset.checkpoint.interval.ms"),
         cleaner_enabled: settings.boolean("log.cleaner.enable"),
         cleaner_backoff: millis(settings, "log.cleaner.backoff.ms"),
         producer_id_expiration: millis(settings, "producer.id.expiration.ms"),

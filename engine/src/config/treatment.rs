@@ -54,6 +54,7 @@ const BROKER: &[&str] = &[
     "log.cleanup.policy",
     "log.dir",
     "log.dirs",
+    "log.flush.offset.checkpoint.interval.ms",
     "log.index.interval.bytes",
     "log.index.size.max.bytes",
     "log.message.timestamp.after.max.ms",

@@ -9,6 +9,7 @@ use futures_channel::oneshot;
 use crate::cluster::ClusterImage;
 use crate::group;
 use crate::log::Opening;
+use crate::shard::checkpoint::Known;
 use crate::shard::controller::Control;
 use crate::shard::coordinator::GroupAnswer;
 use crate::shard::folders::Found;
@@ -70,6 +71,8 @@ pub enum Ask {
         image: Arc<ClusterImage>,
         opening: Opening,
         found: Found,
+        /// What the last runs knew to be on disk.
+        known: Arc<Known>,
         /// Answered with the number of partitions that the core owns.
         answer: oneshot::Sender<usize>,
     },

@@ -1,5 +1,6 @@
 //! Following the metadata: a core creates, changes and removes its partitions as the image says.
 
+use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -8,6 +9,7 @@ use futures_channel::oneshot;
 use crate::cluster::{ClusterImage, placement};
 use crate::log::Opening;
 use crate::shard::Shard;
+use crate::shard::checkpoint::{Known, Remembered};
 use crate::shard::coordinator::{CoordinatorHost, OFFSETS_TOPIC};
 use crate::shard::options::{group_options, log_options};
 use crate::shard::partition::Partition;
@@ -22,7 +24,7 @@ impl Shard {
         answer: oneshot::Sender<()>,
     ) {
         let removed = self.remove_partitions(&image, &changed);
-        let created = self.take_partitions(&image, &changed, Opening::Clean);
+        let created = self.take_partitions(&image, &changed, |_| Opening::Clean);
         let before = self.image.replace(Arc::clone(&image));
         for partition in &removed {
             self.coordinator_leaves(partition);
@@ -53,9 +55,15 @@ impl Shard {
 
     /// Takes over the image found at start. The logs are opened as they are needed, and all the
     /// others one by one in the background.
-    pub fn begin_with(self: &Rc<Self>, image: Arc<ClusterImage>, opening: Opening) {
+    pub fn begin_with(self: &Rc<Self>, image: Arc<ClusterImage>, opening: Opening, known: &Known) {
         let every: Vec<TopicId> = image.topics().map(|topic| topic.id).collect();
+        let opening = |id| known.opening(id, opening);
         let partitions = self.take_partitions(&image, &every, opening);
+        let owned = partitions.iter().map(|partition| partition.id);
+        let mut remembered =
+            self.remembered.try_lock().expect("no checkpoint is written before the core begins");
+        *remembered = Remembered::new(known, owned);
+        drop(remembered);
         *self.image.borrow_mut() = image;
         for partition in &partitions {
             self.coordinator_arrives(partition);
@@ -90,7 +98,7 @@ impl Shard {
         &self,
         image: &ClusterImage,
         changed: &[TopicId],
-        opening: Opening,
+        opening: impl Fn(PartitionId) -> Opening,
     ) -> Vec<Rc<Partition>> {
         let mut partitions = self.partitions.borrow_mut();
         let mut created = Vec::new();
@@ -115,7 +123,7 @@ impl Shard {
                     self.folders.place(&topic.name, *index),
                     registration.leader_epoch,
                     options.clone(),
-                    opening,
+                    opening(id),
                 ));
                 partitions.insert(id, Rc::clone(&partition));
                 created.push(partition);
@@ -156,11 +164,20 @@ impl Shard {
         }
         let partitions: Vec<_> =
             self.partitions.borrow_mut().drain().map(|(_, partition)| partition).collect();
+        let logs: Vec<_> = partitions.iter().map(|partition| partition.opened()).collect();
         let mut is_sound = self.is_sound.get();
         let closing = partitions.iter().map(|partition| partition.close());
-        for closed in futures_util::future::join_all(closing).await {
-            is_sound &= closed;
+        let closed = futures_util::future::join_all(closing).await;
+        let mut remembered = self.remembered.lock().await;
+        for ((partition, log), is_closed) in partitions.iter().zip(logs).zip(closed) {
+            is_sound &= is_closed;
+            if let (Some(log), true) = (log, is_closed) {
+                remembered.closed(partition.id, &log);
+            }
         }
+        let owned: BTreeSet<_> = partitions.iter().map(|partition| partition.id).collect();
+        remembered.keep(|id| owned.contains(&id));
+        self.write_checkpoint(&mut remembered).await;
         is_sound
     }
 }

@@ -4,6 +4,7 @@
 mod append;
 mod ask;
 mod budget;
+mod checkpoint;
 mod controller;
 mod coordinator;
 mod folders;
@@ -27,6 +28,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use futures_util::StreamExt;
+use futures_util::lock::Mutex;
 
 use crate::cluster::ClusterImage;
 use crate::cluster::command::ProducerIdBlock;
@@ -37,6 +39,8 @@ use crate::types::{BrokerId, CoreId, LeaderEpoch, PartitionId, PartitionIndex, P
 pub use append::AppendTicket;
 pub(crate) use ask::{Ask, Each};
 pub use budget::{Budget, Reservation};
+use checkpoint::Remembered;
+pub(crate) use checkpoint::{Known, remove_others};
 pub(crate) use controller::{Control, Controller};
 pub use controller::{ControlError, Decided};
 use coordinator::CoordinatorHost;
@@ -72,6 +76,8 @@ pub(crate) struct Shard {
     image: RefCell<Arc<ClusterImage>>,
     partitions: RefCell<HashMap<PartitionId, Rc<Partition>>>,
     coordinators: RefCell<BTreeMap<PartitionIndex, Rc<CoordinatorHost>>>,
+    /// Held by whoever writes the core's checkpoint.
+    remembered: Mutex<Remembered>,
     /// Identities for idempotent producers that this core may give out.
     producer_ids: Cell<Option<ProducerIdBlock>>,
     /// False once a log could not be opened or closed: the next start must then recover.
@@ -107,6 +113,7 @@ impl Shard {
             image: RefCell::new(Arc::new(ClusterImage::new(""))),
             partitions: RefCell::default(),
             coordinators: RefCell::default(),
+            remembered: Mutex::default(),
             producer_ids: Cell::new(None),
             is_sound: Cell::new(true),
         })
@@ -228,9 +235,9 @@ impl Shard {
                     controller.ask(control);
                 }
             }
-            Ask::Begin { image, opening, found, answer } => {
+            Ask::Begin { image, opening, found, known, answer } => {
                 shard.folders.learn(found);
-                shard.begin_with(image, opening);
+                shard.begin_with(image, opening, &known);
                 answer.send(shard.partitions.borrow().len()).ok();
                 shard.set_begun(true);
             }

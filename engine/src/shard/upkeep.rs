@@ -5,8 +5,11 @@ use std::time::Duration;
 
 use futures_util::future::{Either, select};
 
-use crate::log::Log;
+use crate::log::{Log, LogError};
 use crate::shard::Shard;
+use crate::shard::checkpoint::Remembered;
+use crate::shard::partition::Partition;
+use crate::types::PartitionId;
 
 impl Shard {
     /// Runs until the process stops.
@@ -16,6 +19,13 @@ impl Shard {
             let interval = Duration::from_millis(shard.config.topics.retention_check_interval.0);
             while shard.sleeps(interval).await {
                 shard.apply_retention().await;
+            }
+        });
+        let shard = Rc::clone(self);
+        self.runtime.spawn(async move {
+            let interval = Duration::from_millis(shard.config.topics.checkpoint_interval.0);
+            while shard.sleeps(interval.max(CHECKPOINT_INTERVAL_MIN)).await {
+                shard.checkpoint().await;
             }
         });
         let shard = Rc::clone(self);
@@ -63,6 +73,41 @@ impl Shard {
         }
     }
 
+    /// Writes down up to where the logs are on disk, for a start after a crash.
+    async fn checkpoint(&self) {
+        let mut remembered = self.remembered.lock().await;
+        let open: Vec<(PartitionId, Rc<Log>)> = {
+            let partitions = self.partitions.borrow();
+            remembered.keep(|id| partitions.contains_key(&id));
+            let opened = |(id, partition): (&PartitionId, &Rc<Partition>)| {
+                partition.opened().map(|log| (*id, log))
+            };
+            partitions.iter().filter_map(opened).collect()
+        };
+        for (id, log) in open {
+            match remembered.visit(id, &log).await {
+                // A fenced log has been reported, and keeps the point that it had.
+                Ok(()) | Err(LogError::Closed | LogError::Fenced(_)) => {}
+                Err(error) => {
+                    tracing::error!(folder = %log.folder().display(), %error, "no checkpoint");
+                }
+            }
+            self.runtime.yield_if_needed().await;
+        }
+        if !self.stopping.is_set() {
+            self.write_checkpoint(&mut remembered).await;
+        }
+    }
+
+    /// A failure costs time at the next start, and nothing else.
+    pub(super) async fn write_checkpoint(&self, remembered: &mut Remembered) {
+        let (folder, cores) = (&self.config.metadata_log_folder, self.mailboxes.cores());
+        let written = remembered.write(&self.runtime, folder, self.core, cores).await;
+        if let Err(error) = written {
+            tracing::error!(%error, "the core's checkpoint is not written");
+        }
+    }
+
     fn expire_producers(&self) {
         let (now, age_max) = (self.runtime.wall_clock(), self.config.topics.producer_id_expiration);
         for log in self.open_logs() {
@@ -83,6 +128,9 @@ impl Shard {
 
 /// How long a log goes without appends before it counts as idle.
 const REST_INTERVAL: Duration = Duration::from_secs(30);
+
+/// A shorter interval would keep the disk busy with nothing else.
+const CHECKPOINT_INTERVAL_MIN: Duration = Duration::from_millis(100);
 
 /// How exact the timeouts of groups are.
 const COORDINATOR_TICK: Duration = Duration::from_millis(20);

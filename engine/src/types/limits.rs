@@ -51,6 +51,12 @@ pub const METADATA_SNAPSHOT_BYTES_MAX: u64 = 1024 * 1024 * 1024;
 /// `meta.properties` is a few lines of text.
 pub const META_PROPERTIES_BYTES_MAX: u64 = 64 * 1024;
 
+/// Partitions that one core's checkpoint holds.
+pub const CORE_CHECKPOINT_PARTITIONS_MAX: usize = 500_000;
+
+/// A core's checkpoint larger than this is not one of ours.
+pub const CORE_CHECKPOINT_BYTES_MAX: usize = 64 * 1024 * 1024;
+
 const _: () = assert!(BATCH_BYTES_MAX <= FRAME_BYTES_MAX);
 const _: () = assert!(BATCH_BYTES_MAX <= DECOMPRESSED_BYTES_MAX);
 
