@@ -189,11 +189,13 @@ class Corelog(Broker):
     """Our broker: the executable named by CORELOG, else the newest build."""
 
     kind = "corelog"
+    cores: int | None = None
 
     def prepare(self) -> list[str]:
         properties = self.write_properties(self.settings)
         listeners = f"PLAINTEXT://{HOST}:{self.port}"
-        return [str(executable()), "serve", str(properties), "--data", str(self.data), "--listeners", listeners]
+        command = [str(executable()), "serve", str(properties), "--data", str(self.data), "--listeners", listeners]
+        return command if self.cores is None else [*command, "--cores", str(self.cores)]
 
 
 def executable() -> Path:

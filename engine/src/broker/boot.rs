@@ -195,8 +195,9 @@ async fn take_clean_marks(runtime: &Runtime, folders: &[PathBuf]) -> Result<bool
             directory.read_file(clean_shutdown::FILE, META_PROPERTIES_BYTES_MAX).await?.is_some();
     }
     for folder in folders {
-        // Removing also syncs the folder.
-        runtime.directory(folder).remove(clean_shutdown::FILE).await?;
+        let directory = runtime.directory(folder);
+        directory.remove(clean_shutdown::FILE).await?;
+        directory.sync().await?;
     }
     Ok(all)
 }
@@ -256,6 +257,29 @@ pub async fn end(shard: &Shard, is_sound: bool) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::io::sim::Sim;
+
+    #[test]
+    fn a_power_cut_does_not_bring_back_the_mark_of_an_orderly_stop() {
+        let folder = Path::new("/data");
+        for seed in 0..20 {
+            let sim = Sim::with_folder(seed, folder);
+            let runtime = sim.runtime();
+            let take = async move |runtime: Runtime| {
+                take_clean_marks(&runtime, &[folder.to_owned()]).await.unwrap()
+            };
+            let was_clean = sim.run(async move {
+                let directory = runtime.directory(folder);
+                let mark = clean_shutdown::encode(7);
+                directory.write_file_atomically(clean_shutdown::FILE, mark).await.unwrap();
+                take(runtime).await
+            });
+            assert_eq!(was_clean, Some(true));
+            let after = sim.crash();
+            let runtime = after.runtime();
+            assert_eq!(after.run(async move { take(runtime).await }), Some(false));
+        }
+    }
 
     #[test]
     fn partition_folders_are_told_from_others() {

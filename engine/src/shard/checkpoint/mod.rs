@@ -49,7 +49,12 @@ impl Known {
     pub async fn read(runtime: &Runtime, folder: &Path) -> Result<Arc<Self>, IoError> {
         let directory = runtime.directory(folder);
         let mut known = Self::default();
-        for entry in directory.list().await? {
+        let entries = match directory.list().await {
+            // A `metadata.log.dir` of its own is made when the metadata log is opened.
+            Err(error) if error.is_not_found() => Vec::new(),
+            listed => listed?,
+        };
+        for entry in entries {
             if entry.is_folder || core_of(&entry.name).is_none() {
                 continue;
             }

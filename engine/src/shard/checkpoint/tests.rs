@@ -55,6 +55,14 @@ fn the_files_of_any_number_of_cores_are_merged_to_the_largest_points() {
 }
 
 #[test]
+fn a_folder_that_is_not_there_yet_knows_nothing() {
+    let sim = Sim::new(1);
+    let runtime = sim.runtime();
+    let known = sim.run(async move { read(&runtime).await }).unwrap();
+    assert!(known.points.is_empty() && known.generation == 0);
+}
+
+#[test]
 fn a_file_that_does_not_verify_is_passed_over() {
     let sim = Sim::with_folder(1, Path::new(FOLDER));
     let (runtime, disk) = (sim.runtime(), sim.clone());
