@@ -19,6 +19,7 @@ mod probe;
 mod runtime;
 #[cfg(test)]
 pub(crate) mod sim;
+mod sleep;
 mod space;
 mod turn;
 mod uring;

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use glommio::io::PollableFd;
 
+use crate::io::sleep::Sleep;
 use crate::io::uring::clock;
 
 /// How long the tasks of a core run between two polls.
@@ -33,7 +34,7 @@ struct Pipe {
 pub(super) fn start_heartbeat() {
     let beat = async {
         loop {
-            glommio::timer::sleep(HEARTBEAT).await;
+            Sleep::new(HEARTBEAT).await;
         }
     };
     drop(glommio::spawn_local(beat).detach());

@@ -14,6 +14,7 @@ use crate::io::block_buffer::{BlockBuffer, ReadBuffer, Shared, align_down, align
 use crate::io::error::{Fault, IoError, Operation};
 use crate::io::path_locks::PathLocks;
 use crate::io::runtime::Moment;
+use crate::io::sleep::Sleep;
 use crate::io::turn;
 use crate::types::{CoreId, Timestamp};
 
@@ -63,7 +64,7 @@ pub(super) async fn yield_now() {
 }
 
 pub(super) async fn sleep(duration: Duration) {
-    glommio::timer::sleep(duration).await;
+    Sleep::new(duration).await;
 }
 
 pub(super) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
