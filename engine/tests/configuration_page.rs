@@ -21,10 +21,17 @@ folders start at the folder that the process runs in.
 
 A topic's value is the first of: its own setting, this broker's dynamic setting, the dynamic setting of
 all brokers, `server.properties`, the default. Dynamic broker settings are changed with
-IncrementalAlterConfigs where the *change* column allows it.
+IncrementalAlterConfigs where the *change* column allows it, and are in force when the change is
+answered. `listeners` and `listener.security.protocol.map`, which Kafka changes while it runs, are read
+at the start here, and a change of them is refused.
 
-Two settings are refused instead of ignored, because ignoring them would leave a door open:
-`authorizer.class.name`, and listeners whose protocol is not available.
+Some settings are refused instead of ignored. Ignoring `authorizer.class.name`, or a listener whose
+protocol is not available, would leave a door open. Ignoring other controllers (`process.roles` other
+than `broker,controller`, voters or bootstrap servers other than this node) would found a second
+cluster beside the one that is meant.
+
+`socket.send.buffer.bytes` and `socket.receive.buffer.bytes` count where they are set. Where they are
+not, the kernel adapts the buffers: Kafka's default of 100 KiB holds fast connections back.
 
 This page is written by `CORELOG_WRITE=1 cargo test -p corelog-engine --test configuration_page`, from
 `engine/src/config/keys.tsv`, which `tools/codegen/java/ConfigTable.java` prints from Kafka's classes.

@@ -16,13 +16,13 @@ use crate::cluster::command::{
     ResourceChange, ResourceReplacement, TopicRef,
 };
 use crate::cluster::{ClusterImage, placement};
-use crate::config::BrokerConfig;
+use crate::config::{BrokerConfig, RunningConfig};
 use crate::group::{self, GroupError, Reply, Request};
 use crate::io::Runtime;
 use crate::shard::{
     Append, AppendTicket, Ask, Budget, Control, ControlError, Decided, Each, EpochEnd, EpochEndAsk,
     GroupAnswer, ListOffsetAsk, ListedOffset, LogDir, OFFSETS_TOPIC, PartitionError, ReadOutcome,
-    ReadRequest, Shard, Stopping,
+    ReadRequest, Shard, Stopping, running_config,
 };
 use crate::types::{BrokerId, CoreId, Offset, PartitionId, ProducerId};
 
@@ -59,6 +59,11 @@ impl Broker {
 
     pub fn config(&self) -> Arc<BrokerConfig> {
         self.shard.config()
+    }
+
+    /// The settings that may change while the node runs, as they are now.
+    pub fn running_config(&self) -> RunningConfig {
+        running_config(&self.image(), &self.config())
     }
 
     pub fn runtime(&self) -> &Runtime {

@@ -14,7 +14,7 @@ use crate::cluster::ClusterImage;
 use crate::config::BrokerConfig;
 use crate::io::{self, CoreOptions, CoreSelection, Cores, FolderLock, LockError};
 use crate::shard::{Ask, Budget, DataFolders, Mailbox, Mailboxes, Shard, ShardParts};
-use crate::types::limits::{CORE_BUDGET_BYTES, CORE_IO_MEMORY_BYTES};
+use crate::types::limits::CORE_IO_MEMORY_BYTES;
 use crate::types::{BrokerId, CoreId};
 
 #[derive(Clone, Debug)]
@@ -121,7 +121,7 @@ where
             core,
             node: config.node_id,
             mailboxes,
-            budget: Budget::new(CORE_BUDGET_BYTES),
+            budget: Budget::new(config.connections.core_budget_bytes(count)),
             folders: DataFolders::new(config.log_folders.clone().into()),
             runtime,
             config,

@@ -259,9 +259,9 @@ fn producer_ids_are_never_given_twice() {
 }
 
 #[test]
-fn internal_topics_are_created_with_the_settings_of_their_coordinators() {
+fn the_topic_of_offsets_is_created_with_the_settings_of_its_coordinator() {
     let mut image = cluster(3);
-    let topics = [command::consumer_offsets(&config()), command::transaction_state(&config())];
+    let topics = [command::consumer_offsets(&config())];
     let mut next = 0;
     let outcome = command::create_topics(&image, &config(), &topics, false, &mut || {
         next += 1;
@@ -272,7 +272,7 @@ fn internal_topics_are_created_with_the_settings_of_their_coordinators() {
         assert_eq!((created.partitions, created.replication_factor), (50, 3), "{name}");
     }
     apply_all(&mut image, outcome.records);
-    let settings = image.settings(&ConfigResource::topic("__transaction_state"));
-    assert_eq!(settings.get("min.insync.replicas").map(String::as_str), Some("2"));
+    let settings = image.settings(&ConfigResource::topic("__consumer_offsets"));
+    assert_eq!(settings.get("cleanup.policy").map(String::as_str), Some("compact"));
     assert!(command::is_internal("__consumer_offsets"));
 }

@@ -14,12 +14,11 @@ const META_ADDRESSES: [&str; 3] = ["0.0.0.0", "::", "0:0:0:0:0:0:0:0"];
 pub(super) struct Addresses {
     pub(super) listeners: Vec<Listener>,
     pub(super) advertised: Vec<Listener>,
-    pub(super) inter_broker: ListenerName,
     pub(super) controllers: Vec<ListenerName>,
 }
 
 impl Addresses {
-    pub(super) fn read(settings: &mut Settings, is_broker: bool) -> Self {
+    pub(super) fn read(settings: &mut Settings) -> Self {
         let controllers: Vec<_> = settings
             .list("controller.listener.names")
             .iter()
@@ -30,11 +29,11 @@ impl Addresses {
         let listeners = secured(settings, "listeners", bound, &protocols);
         check_distinct(settings, &listeners);
         let advertised = advertised(settings, &listeners, &controllers, &protocols);
-        if is_broker && advertised.is_empty() {
+        if advertised.is_empty() {
             settings.refuse("listeners", "a broker needs a listener that is no controller's");
         }
-        let inter_broker = inter_broker(settings, &advertised);
-        Self { listeners, advertised, inter_broker, controllers }
+        check_inter_broker(settings, &advertised);
+        Self { listeners, advertised, controllers }
     }
 }
 
@@ -189,23 +188,15 @@ fn advertised_by_default(
     found
 }
 
-fn inter_broker(settings: &mut Settings, advertised: &[Listener]) -> ListenerName {
+/// Nobody connects to another node yet; a file that Kafka would refuse is refused all the same.
+fn check_inter_broker(settings: &mut Settings, advertised: &[Listener]) {
     let key = "inter.broker.listener.name";
-    if let Some(name) = settings.text(key).map(ListenerName::new) {
-        if settings.is_set("security.inter.broker.protocol") {
-            settings.refuse(key, "security.inter.broker.protocol must not be set at the same time");
-        }
-        if !advertised.iter().any(|listener| listener.name == name) {
-            settings.refuse(key, "it is not one of advertised.listeners");
-        }
-        return name;
+    let Some(name) = settings.text(key).map(ListenerName::new) else { return };
+    if settings.is_set("security.inter.broker.protocol") {
+        settings.refuse(key, "security.inter.broker.protocol must not be set at the same time");
     }
-    let protocol = settings.value("security.inter.broker.protocol");
-    let protocol = protocol.map(|value| value.text()).unwrap_or_default();
-    let name = ListenerName::new(&protocol);
-    match advertised.iter().find(|listener| listener.name == name).or(advertised.first()) {
-        Some(listener) => listener.name.clone(),
-        None => name,
+    if !advertised.iter().any(|listener| listener.name == name) {
+        settings.refuse(key, "it is not one of advertised.listeners");
     }
 }
 
@@ -215,7 +206,7 @@ mod tests {
 
     fn read(text: &str) -> (Addresses, Vec<String>) {
         let mut settings = Settings::read(text.as_bytes());
-        let addresses = Addresses::read(&mut settings, true);
+        let addresses = Addresses::read(&mut settings);
         (addresses, settings.errors.iter().map(ToString::to_string).collect())
     }
 
@@ -229,7 +220,6 @@ mod tests {
         assert!(errors.is_empty(), "{errors:?}");
         assert_eq!(found.listeners.len(), 2);
         assert_eq!(found.advertised.len(), 1);
-        assert_eq!(found.inter_broker.as_str(), "PLAINTEXT");
     }
 
     #[test]
@@ -240,7 +230,6 @@ mod tests {
         );
         assert!(errors.is_empty(), "{errors:?}");
         assert_eq!(found.listeners[1].protocol, SecurityProtocol::SaslSsl);
-        assert_eq!(found.inter_broker.as_str(), "INTERNAL");
     }
 
     #[test]

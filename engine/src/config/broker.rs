@@ -7,47 +7,32 @@ use std::sync::Arc;
 
 use crate::config::addresses::Addresses;
 use crate::config::listener::{Listener, ListenerName};
+use crate::config::running::connections_per_host;
 use crate::config::settings::{ConfigError, Notice, Settings};
-use crate::types::limits::{BATCH_BYTES_MAX, FRAME_BYTES_MAX};
+use crate::types::limits::{BATCH_BYTES_MAX, CORE_BUDGET_BYTES, FRAME_BYTES_MAX};
 use crate::types::{BrokerId, Millis};
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Role {
-    Broker,
-    Controller,
-}
 
 /// A node's static settings. Topic settings are not here: they resolve per topic from `statics`
 /// and the dynamic settings of the cluster ([`crate::config::TopicConfig`]).
 #[derive(Clone, Debug, PartialEq)]
 pub struct BrokerConfig {
     pub node_id: BrokerId,
-    pub roles: Vec<Role>,
     pub rack: Option<String>,
     /// Where to listen, controller listeners included.
     pub listeners: Vec<Listener>,
     /// Where clients and other nodes reach the listeners; never a controller listener.
     pub advertised_listeners: Vec<Listener>,
-    pub inter_broker_listener: ListenerName,
     pub controller_listeners: Vec<ListenerName>,
-    /// `host:port` of the controllers, from `controller.quorum.bootstrap.servers` or `.voters`.
-    pub controllers: Vec<String>,
     /// Absolute; at least one.
     pub log_folders: Vec<PathBuf>,
     pub metadata_log_folder: PathBuf,
     pub metadata_snapshot_bytes: u64,
-    pub metadata_snapshot_interval: Millis,
-    pub controller_election_timeout: Millis,
-    pub controller_election_backoff_max: Millis,
-    pub controller_fetch_timeout: Millis,
-    pub broker_heartbeat_interval: Millis,
-    pub broker_session_timeout: Millis,
-    pub request_timeout: Millis,
+    /// `None`: only the size of the log counts.
+    pub metadata_snapshot_interval: Option<Millis>,
     pub topics: Topics,
     pub connections: Connections,
     pub fetching: Fetching,
     pub groups: Groups,
-    pub transactions: Transactions,
     /// Every line of the file by key, as DescribeConfigs shows it and topic settings fall back to.
     pub statics: Arc<BTreeMap<String, String>>,
 }
@@ -63,21 +48,18 @@ pub struct Topics {
     pub checkpoint_interval: Millis,
     pub cleaner_enabled: bool,
     pub cleaner_backoff: Millis,
-    pub producer_id_expiration: Millis,
     pub producer_id_expiration_check_interval: Millis,
 }
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct Connections {
     pub request_bytes_max: u32,
-    pub queued_requests_max: u32,
-    pub queued_request_bytes_max: Option<u64>,
+    /// What the requests of all cores may hold together.
+    queued_request_bytes_max: Option<u64>,
     /// `None`: an idle connection stays.
     pub idle_max: Option<Millis>,
-    pub connections_max: u32,
-    pub connections_per_address_max: u32,
-    pub backlog: u32,
-    /// `None`: the operating system decides.
+    /// `None`: the kernel adapts the buffer to what the connection needs. That is also what an unset
+    /// key means here: Kafka's default of 100 KiB would hold fast connections back.
     pub send_buffer_bytes: Option<u32>,
     pub receive_buffer_bytes: Option<u32>,
 }
@@ -86,11 +68,8 @@ pub struct Connections {
 pub struct Fetching {
     pub response_bytes_max: u32,
     pub session_slots: u32,
-    pub replica_partition_bytes_max: u32,
-    pub replica_response_bytes_max: u32,
-    pub replica_bytes_min: u32,
-    pub replica_wait_max: Millis,
-    pub replica_lag_max: Millis,
+    /// Partitions in one answer to DescribeTopicPartitions.
+    pub described_partitions_max: u32,
 }
 
 /// A topic that the broker keeps for itself.
@@ -107,23 +86,10 @@ pub struct Groups {
     pub offset_metadata_bytes_max: u32,
     pub offsets_retention: Millis,
     pub offsets_retention_check_interval: Millis,
-    pub offsets_commit_timeout: Millis,
     pub session_timeout_min: Millis,
     pub session_timeout_max: Millis,
     pub initial_rebalance_delay: Millis,
     pub members_max: u32,
-    pub consumer_session_timeout: Millis,
-    pub consumer_heartbeat_interval: Millis,
-    pub consumer_members_max: u32,
-}
-
-#[derive(Clone, Debug, PartialEq)]
-pub struct Transactions {
-    pub state_topic: InternalTopic,
-    pub state_topic_min_in_sync: u16,
-    pub timeout_max: Millis,
-    pub id_expiration: Millis,
-    pub abort_check_interval: Millis,
 }
 
 impl BrokerConfig {
@@ -146,11 +112,20 @@ impl BrokerConfig {
     }
 }
 
+impl Connections {
+    /// Memory that the requests of one core may hold. One request of any allowed size always fits.
+    pub fn core_budget_bytes(&self, cores: u16) -> usize {
+        let share = self.queued_request_bytes_max.map(|bytes| bytes / u64::from(cores.max(1)));
+        let share = share.and_then(|bytes| usize::try_from(bytes).ok());
+        share.map_or(CORE_BUDGET_BYTES, |bytes| bytes.min(CORE_BUDGET_BYTES))
+    }
+}
+
 fn read(settings: &mut Settings, working_folder: &Path) -> BrokerConfig {
     refuse_unsafe(settings);
     let node_id = node_id(settings);
-    let roles = roles(settings);
-    let addresses = Addresses::read(settings, roles.contains(&Role::Broker));
+    check_quorum(settings, node_id);
+    let addresses = Addresses::read(settings);
     let log_folders = log_folders(settings, working_folder);
     let metadata_log_folder = match settings.text("metadata.log.dir") {
         Some(folder) => working_folder.join(folder),
@@ -162,32 +137,21 @@ fn read(settings: &mut Settings, working_folder: &Path) -> BrokerConfig {
     }
     BrokerConfig {
         node_id,
-        roles,
         rack: settings.text("broker.rack").map(ToOwned::to_owned),
         listeners: addresses.listeners,
         advertised_listeners: addresses.advertised,
-        inter_broker_listener: addresses.inter_broker,
         controller_listeners: addresses.controllers,
-        controllers: controllers(settings),
         log_folders,
         metadata_log_folder,
         metadata_snapshot_bytes: settings
             .unsigned("metadata.log.max.record.bytes.between.snapshots"),
-        metadata_snapshot_interval: millis(settings, "metadata.log.max.snapshot.interval.ms"),
-        controller_election_timeout: millis(settings, "controller.quorum.election.timeout.ms"),
-        controller_election_backoff_max: millis(
-            settings,
-            "controller.quorum.election.backoff.max.ms",
-        ),
-        controller_fetch_timeout: millis(settings, "controller.quorum.fetch.timeout.ms"),
-        broker_heartbeat_interval: millis(settings, "broker.heartbeat.interval.ms"),
-        broker_session_timeout: millis(settings, "broker.session.timeout.ms"),
-        request_timeout: millis(settings, "request.timeout.ms"),
+        metadata_snapshot_interval: settings
+            .limit("metadata.log.max.snapshot.interval.ms")
+            .map(Millis),
         topics: topics(settings),
         connections: connections(settings),
         fetching: fetching(settings),
         groups: groups(settings),
-        transactions: transactions(settings),
         statics: Arc::new(statics),
     }
 }
@@ -214,23 +178,24 @@ fn node_id(settings: &mut Settings) -> BrokerId {
     new.unwrap_or_default()
 }
 
-/// A file of ZooKeeper's times names no roles; such a node is a whole cluster of its own.
-fn roles(settings: &mut Settings) -> Vec<Role> {
-    let named = settings.list("process.roles");
-    if named.is_empty() {
-        return vec![Role::Broker, Role::Controller];
-    }
-    let role = |name: &String| if name == "broker" { Role::Broker } else { Role::Controller };
-    named.iter().map(role).collect()
-}
-
-fn controllers(settings: &Settings) -> Vec<String> {
-    let servers = settings.list("controller.quorum.bootstrap.servers");
-    if !servers.is_empty() {
-        return servers;
+/// A node is the controller of its own cluster. A file of ZooKeeper's times names no roles and means
+/// such a node; one that names other controllers means something else, which is refused: the node
+/// would found a second cluster beside the one it is meant to join.
+fn check_quorum(settings: &mut Settings, node: BrokerId) {
+    const ALONE: &str = "a node is its own controller here, and cannot join a cluster of several";
+    let roles = settings.list("process.roles");
+    if !roles.is_empty() && roles.len() < 2 {
+        let reason = format!("{ALONE}; it has to be broker,controller");
+        settings.refuse("process.roles", reason);
     }
     let voters = settings.list("controller.quorum.voters");
-    voters.iter().filter_map(|voter| voter.split_once('@')).map(|(_, at)| at.to_owned()).collect()
+    let own = format!("{node}@");
+    if voters.iter().any(|voter| !voter.starts_with(&own)) {
+        settings.refuse("controller.quorum.voters", ALONE);
+    }
+    if 1 < settings.list("controller.quorum.bootstrap.servers").len() {
+        settings.refuse("controller.quorum.bootstrap.servers", ALONE);
+    }
 }
 
 fn log_folders(settings: &mut Settings, working_folder: &Path) -> Vec<PathBuf> {
@@ -256,7 +221,6 @@ fn topics(settings: &mut Settings) -> Topics {
         checkpoint_interval: millis(settings, "log.flush.offset.checkpoint.interval.ms"),
         cleaner_enabled: settings.boolean("log.cleaner.enable"),
         cleaner_backoff: millis(settings, "log.cleaner.backoff.ms"),
-        producer_id_expiration: millis(settings, "producer.id.expiration.ms"),
         producer_id_expiration_check_interval: millis(
             settings,
             "producer.id.expiration.check.interval.ms",
@@ -275,35 +239,24 @@ fn connections(settings: &mut Settings) -> Connections {
         let reason = format!("value must be at least socket.request.max.bytes={request_bytes_max}");
         settings.refuse("queued.max.request.bytes", reason);
     }
+    let per_host = "max.connections.per.ip.overrides";
+    if settings.text(per_host).is_some_and(|text| connections_per_host(text).is_none()) {
+        settings.refuse(per_host, "it is not of the form host:count,host:count");
+    }
     Connections {
         request_bytes_max,
-        queued_requests_max: settings.unsigned_32("queued.max.requests"),
         queued_request_bytes_max,
         idle_max: u64::try_from(settings.signed("connections.max.idle.ms")).ok().map(Millis),
-        connections_max: settings.unsigned_32("max.connections"),
-        connections_per_address_max: settings.unsigned_32("max.connections.per.ip"),
-        backlog: settings.unsigned_32("socket.listen.backlog.size"),
         send_buffer_bytes: buffer(settings, "socket.send.buffer.bytes"),
         receive_buffer_bytes: buffer(settings, "socket.receive.buffer.bytes"),
     }
 }
 
 fn fetching(settings: &mut Settings) -> Fetching {
-    let replica_wait_max = millis(settings, "replica.fetch.wait.max.ms");
-    let replica_lag_max = millis(settings, "replica.lag.time.max.ms");
-    if replica_lag_max < replica_wait_max {
-        let reason =
-            "value must be at most replica.lag.time.max.ms, else in-sync sets would shrink";
-        settings.refuse("replica.fetch.wait.max.ms", reason);
-    }
     Fetching {
         response_bytes_max: settings.unsigned_32("fetch.max.bytes"),
         session_slots: settings.unsigned_32("max.incremental.fetch.session.cache.slots"),
-        replica_partition_bytes_max: settings.unsigned_32("replica.fetch.max.bytes"),
-        replica_response_bytes_max: settings.unsigned_32("replica.fetch.response.max.bytes"),
-        replica_bytes_min: settings.unsigned_32("replica.fetch.min.bytes"),
-        replica_wait_max,
-        replica_lag_max,
+        described_partitions_max: settings.unsigned_32("max.request.partition.size.limit"),
     }
 }
 
@@ -324,31 +277,10 @@ fn groups(settings: &mut Settings) -> Groups {
         offset_metadata_bytes_max: settings.unsigned_32("offset.metadata.max.bytes"),
         offsets_retention: Millis(minutes.saturating_mul(60_000)),
         offsets_retention_check_interval: millis(settings, "offsets.retention.check.interval.ms"),
-        offsets_commit_timeout: millis(settings, "offsets.commit.timeout.ms"),
         session_timeout_min,
         session_timeout_max,
         initial_rebalance_delay: millis(settings, "group.initial.rebalance.delay.ms"),
         members_max: settings.unsigned_32("group.max.size"),
-        consumer_session_timeout: millis(settings, "group.consumer.session.timeout.ms"),
-        consumer_heartbeat_interval: millis(settings, "group.consumer.heartbeat.interval.ms"),
-        consumer_members_max: settings.unsigned_32("group.consumer.max.size"),
-    }
-}
-
-fn transactions(settings: &mut Settings) -> Transactions {
-    Transactions {
-        state_topic: InternalTopic {
-            partitions: settings.unsigned_32("transaction.state.log.num.partitions"),
-            replication_factor: factor(settings, "transaction.state.log.replication.factor"),
-            segment_bytes: settings.unsigned_32("transaction.state.log.segment.bytes"),
-        },
-        state_topic_min_in_sync: factor(settings, "transaction.state.log.min.isr"),
-        timeout_max: millis(settings, "transaction.max.timeout.ms"),
-        id_expiration: millis(settings, "transactional.id.expiration.ms"),
-        abort_check_interval: millis(
-            settings,
-            "transaction.abort.timed.out.transaction.cleanup.interval.ms",
-        ),
     }
 }
 
@@ -364,7 +296,8 @@ fn factor(settings: &mut Settings, name: &str) -> u16 {
 }
 
 fn buffer(settings: &Settings, name: &str) -> Option<u32> {
-    settings.limit(name).and_then(|bytes| u32::try_from(bytes).ok())
+    let set = settings.is_set(name).then(|| settings.limit(name)).flatten();
+    set.and_then(|bytes| u32::try_from(bytes).ok())
 }
 
 #[cfg(test)]
@@ -384,7 +317,6 @@ mod tests {
     fn an_empty_file_is_a_cluster_of_one() {
         let (config, notices) = read("");
         assert_eq!(config.node_id, BrokerId::ZERO);
-        assert_eq!(config.roles, [Role::Broker, Role::Controller]);
         assert_eq!(config.listeners.len(), 1);
         assert_eq!(config.listeners[0].port, 9092);
         assert_eq!(config.log_folders, [PathBuf::from("/tmp/kafka-logs")]);
@@ -413,8 +345,31 @@ mod tests {
         assert!(wrong("node.id=1\nbroker.id=2").contains("line 1: node.id=1"));
         assert!(wrong("authorizer.class.name=x.Y").contains("everything would be allowed"));
         assert!(wrong("queued.max.request.bytes=1").contains("socket.request.max.bytes=104857600"));
-        assert!(wrong("replica.lag.time.max.ms=1").contains("replica.fetch.wait.max.ms"));
         assert!(wrong("log.dirs=").contains("log.dirs"));
         assert!(wrong("socket.request.max.bytes=2147483647").contains("at most 104857600"));
+    }
+
+    #[test]
+    fn a_file_that_means_to_join_a_cluster_does_not_found_another() {
+        assert!(wrong("process.roles=broker").contains("its own controller"));
+        assert!(wrong("node.id=1\ncontroller.quorum.voters=2@a:1").contains("its own controller"));
+        let servers = "controller.quorum.bootstrap.servers=a:1,b:1";
+        assert!(wrong(servers).contains("its own controller"));
+        read("node.id=1\nprocess.roles=broker,controller\ncontroller.quorum.voters=1@a:1");
+    }
+
+    #[test]
+    fn the_cores_share_what_requests_may_hold() {
+        let queued = read("queued.max.request.bytes=200000000").0.connections;
+        assert_eq!(queued.core_budget_bytes(2), 100_000_000);
+        assert_eq!(read("").0.connections.core_budget_bytes(2), CORE_BUDGET_BYTES);
+    }
+
+    #[test]
+    fn only_a_buffer_that_the_file_sets_has_a_fixed_size() {
+        assert_eq!(read("").0.connections.send_buffer_bytes, None);
+        let (config, _) = read("socket.send.buffer.bytes=1024\nsocket.receive.buffer.bytes=-1");
+        assert_eq!(config.connections.send_buffer_bytes, Some(1024));
+        assert_eq!(config.connections.receive_buffer_bytes, None);
     }
 }

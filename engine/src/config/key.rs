@@ -107,6 +107,10 @@ pub enum Importance {
     Low,
 }
 
+/// Keys that Kafka changes while it runs and Corelog reads at its start only. A change would be taken
+/// and come into force at some later start, when nobody thinks of it any more: it is refused.
+const AT_START_ONLY: [&str; 2] = ["listeners", "listener.security.protocol.map"];
+
 /// How a key may be changed while the broker runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Update {
@@ -186,7 +190,11 @@ fn key(line: &'static str) -> Option<Key> {
     let default = default(columns.next()?)?;
     let valid = valid(kind, columns.next()?)?;
     let importance = importance(columns.next()?)?;
-    let update = update(columns.next()?)?;
+    let update = if AT_START_ONLY.contains(&name) {
+        columns.next().map(|_| Update::ReadOnly)?
+    } else {
+        update(columns.next()?)?
+    };
     let flags = columns.next()?;
     let synonyms = synonyms(scope, name, columns.next()?)?;
     let internal = flags == "internal";

@@ -11,20 +11,20 @@ mod legacy;
 mod listener;
 mod properties;
 mod resolve;
+mod running;
 mod settings;
 mod topic;
 mod treatment;
 mod value;
 
-pub use broker::{
-    BrokerConfig, Connections, Fetching, Groups, InternalTopic, Role, Topics, Transactions,
-};
+pub use broker::{BrokerConfig, Connections, Fetching, Groups, InternalTopic, Topics};
 pub use documentation::documentation;
 pub use key::{Default, Importance, Key, Keys, Scope, Synonym, Update, Valid, ValueKind};
 pub use legacy::{Fate, Legacy, all as legacy_keys};
 pub use listener::{Listener, ListenerName, SecurityProtocol};
 pub use properties::{Line, PropertiesError, parse as parse_properties};
 pub use resolve::{ConfigSource, Effective, Overrides, SynonymValue};
+pub use running::{RunningConfig, connections_per_host};
 pub use settings::{ConfigError, Notice};
 pub use topic::{CleanupPolicy, CompressionType, TimestampType, TopicConfig};
 pub use treatment::Treatment;

@@ -126,10 +126,7 @@ impl Effective {
 
     pub fn of_broker_key(key: &Key, overrides: Overrides<'_>) -> Self {
         let synonyms = layers(key, overrides);
-        let value = [overrides.broker, overrides.cluster, overrides.statics]
-            .into_iter()
-            .find_map(|layer| layer.get(key.name).map(String::as_str))
-            .or(key.default.text());
+        let value = value_of_broker_key(key, overrides);
         Self::assemble(key, value.map(|text| canonical(key, text)), synonyms)
     }
 
@@ -239,6 +236,14 @@ fn shown(key: &Key, name: &str, value: &str, source: ConfigSource) -> SynonymVal
 /// The text of the value after it has been read, so that ` 1 ` is shown as `1`.
 fn canonical(key: &Key, text: &str) -> String {
     key.check(text).map_or_else(|_| text.to_owned(), |value| value.text())
+}
+
+/// The strongest setting of a broker's own key, else its default.
+pub(super) fn value_of_broker_key<'a>(key: &Key, overrides: Overrides<'a>) -> Option<&'a str> {
+    [overrides.broker, overrides.cluster, overrides.statics]
+        .into_iter()
+        .find_map(|layer| layer.get(key.name).map(String::as_str))
+        .or(key.default.text())
 }
 
 /// The topic's own setting, else the strongest broker setting in the topic key's unit.

@@ -53,7 +53,6 @@ pub struct TopicConfig {
     pub timestamp_before_max: Millis,
     pub min_cleanable_dirty_ratio: f64,
     pub min_compaction_lag: Millis,
-    pub min_in_sync_replicas: u32,
     /// `None`: the size does not matter.
     pub retention_bytes: Option<u64>,
     /// `None`: the age does not matter.
@@ -62,7 +61,6 @@ pub struct TopicConfig {
     pub segment_index_bytes: u32,
     pub segment_jitter: Millis,
     pub segment_age_max: Millis,
-    pub unclean_leader_election: bool,
 }
 
 impl TopicConfig {
@@ -92,17 +90,12 @@ impl TopicConfig {
                 .and_then(|value| value.real())
                 .unwrap_or_default(),
             min_compaction_lag: read.millis("min.compaction.lag.ms"),
-            min_in_sync_replicas: read.unsigned_32("min.insync.replicas"),
             retention_bytes: read.limit("retention.bytes"),
             retention: read.limit("retention.ms").map(Millis),
             segment_bytes: read.unsigned_32("segment.bytes"),
             segment_index_bytes: read.unsigned_32("segment.index.bytes"),
             segment_jitter: read.millis("segment.jitter.ms"),
             segment_age_max: read.millis("segment.ms"),
-            unclean_leader_election: read
-                .value("unclean.leader.election.enable")
-                .and_then(|value| value.boolean())
-                .unwrap_or_default(),
         }
     }
 }

@@ -17,32 +17,21 @@ const BROKER: &[&str] = &[
     "advertised.listeners",
     "auto.create.topics.enable",
     "authorizer.class.name",
-    "broker.heartbeat.interval.ms",
     "broker.id",
     "broker.rack",
-    "broker.session.timeout.ms",
     "compression.gzip.level",
     "compression.lz4.level",
     "compression.type",
     "compression.zstd.level",
     "connections.max.idle.ms",
     "controller.listener.names",
-    "controller.quorum.bootstrap.servers",
-    "controller.quorum.election.backoff.max.ms",
-    "controller.quorum.election.timeout.ms",
-    "controller.quorum.fetch.timeout.ms",
-    "controller.quorum.voters",
     "default.replication.factor",
     "delete.topic.enable",
     "fetch.max.bytes",
-    "group.consumer.heartbeat.interval.ms",
-    "group.consumer.max.size",
-    "group.consumer.session.timeout.ms",
     "group.initial.rebalance.delay.ms",
     "group.max.session.timeout.ms",
     "group.max.size",
     "group.min.session.timeout.ms",
-    "inter.broker.listener.name",
     "listener.security.protocol.map",
     "listeners",
     "log.cleaner.backoff.ms",
@@ -73,16 +62,16 @@ const BROKER: &[&str] = &[
     "log.segment.delete.delay.ms",
     "max.connections",
     "max.connections.per.ip",
+    "max.connections.per.ip.overrides",
     "max.incremental.fetch.session.cache.slots",
+    "max.request.partition.size.limit",
     "message.max.bytes",
     "metadata.log.dir",
     "metadata.log.max.record.bytes.between.snapshots",
     "metadata.log.max.snapshot.interval.ms",
-    "min.insync.replicas",
     "node.id",
     "num.partitions",
     "offset.metadata.max.bytes",
-    "offsets.commit.timeout.ms",
     "offsets.retention.check.interval.ms",
     "offsets.retention.minutes",
     "offsets.topic.num.partitions",
@@ -92,26 +81,9 @@ const BROKER: &[&str] = &[
     "producer.id.expiration.check.interval.ms",
     "producer.id.expiration.ms",
     "queued.max.request.bytes",
-    "queued.max.requests",
-    "replica.fetch.max.bytes",
-    "replica.fetch.min.bytes",
-    "replica.fetch.response.max.bytes",
-    "replica.fetch.wait.max.ms",
-    "replica.lag.time.max.ms",
-    "request.timeout.ms",
-    "security.inter.broker.protocol",
-    "socket.listen.backlog.size",
     "socket.receive.buffer.bytes",
     "socket.request.max.bytes",
     "socket.send.buffer.bytes",
-    "transaction.abort.timed.out.transaction.cleanup.interval.ms",
-    "transaction.max.timeout.ms",
-    "transaction.state.log.min.isr",
-    "transaction.state.log.num.partitions",
-    "transaction.state.log.replication.factor",
-    "transaction.state.log.segment.bytes",
-    "transactional.id.expiration.ms",
-    "unclean.leader.election.enable",
 ];
 
 /// Why whole families say nothing; the longest prefix counts.
@@ -144,11 +116,52 @@ const BECAUSE: &[(&str, &str)] = &[
     ("flush.", "an acknowledged record is on disk already"),
     ("log.preallocate", "segments are always preallocated"),
     ("preallocate", "segments are always preallocated"),
+    ("broker.heartbeat.", ITS_OWN_CONTROLLER),
+    ("broker.session.", ITS_OWN_CONTROLLER),
+    ("initial.broker.registration.", ITS_OWN_CONTROLLER),
+    ("controlled.shutdown.", ITS_OWN_CONTROLLER),
+    ("controller.", ITS_OWN_CONTROLLER),
+    ("leader.imbalance.", ONE_REPLICA),
+    ("auto.leader.rebalance.", ONE_REPLICA),
+    ("min.insync.replicas", ONE_REPLICA),
+    ("unclean.leader.election.", ONE_REPLICA),
+    ("replica.", ONE_REPLICA),
+    ("replication.", ONE_REPLICA),
+    ("leader.replication.", ONE_REPLICA),
+    ("follower.replication.", ONE_REPLICA),
+    ("alter.log.dirs.", "replicas do not move between folders"),
+    ("replica.alter.log.dirs.", "replicas do not move between folders"),
+    ("request.timeout.", "no node asks another"),
+    ("inter.broker.listener.name", "no node asks another; it is checked as in Kafka"),
+    ("security.inter.broker.protocol", "no node asks another; it is checked as in Kafka"),
+    ("socket.connection.setup.", "no node asks another"),
+    ("socket.listen.backlog.", "the queue of new connections is as long as the system allows"),
+    ("queued.max.requests", "requests wait unread; queued.max.request.bytes bounds what is read"),
+    ("max.connection.creation.rate", "connections are counted, not their rate"),
+    ("offsets.commit.timeout.", "a commit is answered when it is on disk"),
+    ("offsets.load.", "a coordinator reads its partition in steps of fixed size"),
+    ("offsets.topic.compression.", "commits are kept as they are"),
+    ("metadata.log.segment.", "the metadata log ends at its newest snapshot"),
+    ("metadata.max.retention.", "the metadata log ends at its newest snapshot"),
+    ("metadata.max.idle.", ITS_OWN_CONTROLLER),
+    ("transaction.", "there are no transactions"),
+    ("transactional.", "there are no transactions"),
+    ("add.partitions.to.txn.", "there are no transactions"),
+    ("consumer.", "there are no groups of the newer protocol"),
+    ("group.consumer.", "there are no groups of the newer protocol"),
+    ("group.coordinator.rebalance.protocols", "there are no groups of the newer protocol"),
+    ("quota.", "there are no quotas"),
+    ("controller.quota.", "there are no quotas"),
+    ("telemetry.", "clients are not asked for their metrics"),
+    ("cordoned.log.dirs", "partitions are placed in every folder"),
     ("share.", "there are no share groups"),
     ("group.share.", "there are no share groups"),
     ("streams.", "there are no streams groups"),
     ("group.streams.", "there are no streams groups"),
 ];
+
+const ITS_OWN_CONTROLLER: &str = "a node is its own controller, and there are no elections";
+const ONE_REPLICA: &str = "a partition has one replica";
 
 /// Topic and group keys without a broker synonym of which the treatment would follow.
 const OTHERS: &[(Scope, &str)] = &[];
@@ -200,6 +213,30 @@ mod tests {
             assert!(Keys::all().find(Scope::Broker, name).is_some(), "{name}");
         }
         assert!(BECAUSE.iter().all(|(_, why)| !why.is_empty()));
+    }
+
+    /// Each honoured key is read in one of these files, by itself or through the topic key that it
+    /// speaks for. That what they read is used is held by a test of the whole tree.
+    #[test]
+    fn every_honoured_key_is_read() {
+        let readers = [
+            include_str!("broker.rs"),
+            include_str!("addresses.rs"),
+            include_str!("running.rs"),
+            include_str!("topic.rs"),
+        ];
+        let code = readers.map(|text| text.split("#[cfg(test)]").next().unwrap_or(text));
+        let is_read = |name: &str| code.iter().any(|code| code.contains(&format!("\"{name}\"")));
+        for name in BROKER {
+            let mut topics = Keys::all()
+                .of(Scope::Topic)
+                .filter(|key| key.synonyms.iter().any(|synonym| synonym.name == *name));
+            assert!(is_read(name) || topics.any(|key| is_read(key.name)), "{name}");
+        }
+        for key in Keys::all().of(Scope::Topic) {
+            let honoured = Treatment::of(key) == Treatment::Honoured;
+            assert!(!honoured || is_read(key.name), "{}", key.name);
+        }
     }
 
     #[test]

@@ -151,13 +151,26 @@ impl Controller {
     }
 
     async fn snapshot_if_due(&self, log: &mut MetadataLog, image: &ClusterImage) {
-        if log.bytes_since_snapshot() < self.shard.config().metadata_snapshot_bytes {
+        if self.shard.config().metadata_snapshot_bytes <= log.bytes_since_snapshot() {
+            try_snapshot(log, image).await;
+        }
+    }
+
+    /// Writes a snapshot if anything was decided since the last.
+    pub async fn write_snapshot(self: &Rc<Self>) {
+        // Who works holds the log; the next turn comes.
+        if self.is_working.replace(true) {
             return;
         }
-        if let Err(error) = log.write_snapshot(image).await {
-            // The log holds everything that the snapshot would: the next one is tried later.
-            tracing::warn!(%error, "the metadata snapshot was not written");
+        let taken = self.log.borrow_mut().take();
+        if let Some(mut log) = taken {
+            if 0 < log.bytes_since_snapshot() {
+                try_snapshot(&mut log, &self.shard.image()).await;
+            }
+            *self.log.borrow_mut() = Some(log);
         }
+        // What was asked meanwhile waits for this.
+        Rc::clone(self).work().await;
     }
 
     /// What the command does to the image, and whom it answers.
@@ -228,6 +241,13 @@ impl Controller {
             tracing::error!(%error, "the metadata log was not closed in order");
         }
         result.is_ok()
+    }
+}
+
+async fn try_snapshot(log: &mut MetadataLog, image: &ClusterImage) {
+    if let Err(error) = log.write_snapshot(image).await {
+        // The log holds everything that the snapshot would: the next one is tried later.
+        tracing::warn!(%error, "the metadata snapshot was not written");
     }
 }
 

@@ -51,6 +51,7 @@ use gather::Gather;
 pub use logdirs::{LogDir, LogDirPartition};
 pub(crate) use mailbox::{Mailbox, Mailboxes};
 pub(crate) use metadata_log::{METADATA_FOLDER, MetadataError, MetadataLog};
+pub(crate) use options::running_config;
 use partition::Partition;
 pub use request::{
     AbortedTransaction, Acks, Append, AppendFailure, Appended, EpochEnd, EpochEndAsk, Isolation,

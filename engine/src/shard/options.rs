@@ -1,7 +1,7 @@
 //! From a topic's configuration to the options of its logs.
 
 use crate::cluster::{ClusterImage, ConfigResource, Topic};
-use crate::config::{self, BrokerConfig, TopicConfig};
+use crate::config::{self, BrokerConfig, RunningConfig, TopicConfig};
 use crate::group::GroupOptions;
 use crate::log::LogOptions;
 use crate::record::TimestampType;
@@ -10,6 +10,12 @@ use crate::record::TimestampType;
 pub fn topic_config(image: &ClusterImage, config: &BrokerConfig, topic: &Topic) -> TopicConfig {
     let resource = ConfigResource::topic(topic.name.as_str());
     TopicConfig::resolve(image.overrides(&resource, config.node_id, &config.statics))
+}
+
+/// The settings of this node that may change while it runs.
+pub fn running_config(image: &ClusterImage, config: &BrokerConfig) -> RunningConfig {
+    let resource = ConfigResource::broker(config.node_id);
+    RunningConfig::resolve(image.overrides(&resource, config.node_id, &config.statics))
 }
 
 /// What groups may do on this node.
@@ -45,7 +51,7 @@ pub fn log_options(image: &ClusterImage, config: &BrokerConfig, topic: &Topic) -
             config::TimestampType::CreateTime => TimestampType::CreateTime,
             config::TimestampType::LogAppendTime => TimestampType::LogAppendTime,
         },
-        producer_age_max: config.topics.producer_id_expiration,
+        producer_age_max: running_config(image, config).producer_id_expiration,
         topic_id: Some(topic.id),
         ..LogOptions::default()
     }

@@ -1,4 +1,5 @@
-//! What a core does by itself, now and then: retention, and the timers of its coordinators.
+//! What a core does by itself, now and then: retention, snapshots, and the timers of its
+//! coordinators.
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -8,6 +9,7 @@ use futures_util::future::{Either, select};
 use crate::log::{Log, LogError};
 use crate::shard::Shard;
 use crate::shard::checkpoint::Remembered;
+use crate::shard::options::running_config;
 use crate::shard::partition::Partition;
 use crate::types::PartitionId;
 
@@ -47,6 +49,16 @@ impl Shard {
                 shard.tick_coordinators();
             }
         });
+        if let Some(controller) = self.controller()
+            && let Some(interval) = self.config.metadata_snapshot_interval
+        {
+            let shard = Rc::clone(self);
+            self.runtime.spawn(async move {
+                while shard.sleeps(Duration::from_millis(interval.0)).await {
+                    controller.write_snapshot().await;
+                }
+            });
+        }
     }
 
     /// False if the process stops meanwhile.
@@ -109,7 +121,8 @@ impl Shard {
     }
 
     fn expire_producers(&self) {
-        let (now, age_max) = (self.runtime.wall_clock(), self.config.topics.producer_id_expiration);
+        let now = self.runtime.wall_clock();
+        let age_max = running_config(&self.image(), &self.config).producer_id_expiration;
         for log in self.open_logs() {
             log.producers(|producers| producers.expire(now, age_max));
         }

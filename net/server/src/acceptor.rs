@@ -2,7 +2,7 @@
 //! limits that Kafka has for it.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::future::poll_fn;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::rc::Rc;
@@ -11,19 +11,22 @@ use std::task::{Poll, Waker};
 use std::time::Duration;
 
 use engine::broker::{Broker, Stopping};
-use engine::config::{BrokerConfig, Listener as Setting, SecurityProtocol};
+use engine::config::{BrokerConfig, Listener as Setting, RunningConfig, SecurityProtocol};
 use engine::types::CoreId;
 use futures_channel::mpsc;
 use futures_util::StreamExt;
 use futures_util::future::{Either, select};
-use socket::{AcceptError, Accepted, Listener};
+use socket::{AcceptError, Accepted, BufferSizes, Listener};
 
 use crate::admission::{Admission, AdmissionLimits};
-use crate::limits::ACCEPT_PAUSE_MILLIS;
+use crate::limits::{ACCEPT_PAUSE_MILLIS, ADMISSION_CHECK_MILLIS};
 use crate::server::{Admitted, Endpoint, Handed, ListenError, Listened, Notice};
 
 /// What the tasks of the acceptor share.
 struct Acceptor {
+    broker: Broker,
+    /// What the limits of `admission` come from.
+    settings: RefCell<RunningConfig>,
     admission: RefCell<Admission>,
     inboxes: RefCell<BTreeMap<CoreId, mpsc::Sender<Handed>>>,
     /// Listeners that wait for somebody to leave.
@@ -40,15 +43,12 @@ pub(crate) async fn run(
     listening: blocking::Sender<Listened>,
 ) {
     let config = broker.config();
-    let limits = AdmissionLimits {
-        connections_max: usize::try_from(config.connections.connections_max).unwrap_or(usize::MAX),
-        connections_per_address_max: usize::try_from(
-            config.connections.connections_per_address_max,
-        )
-        .unwrap_or(usize::MAX),
-    };
+    let settings = broker.running_config();
+    let limits = admission_limits(&settings).await;
     let acceptor = Rc::new(Acceptor {
         admission: RefCell::new(Admission::new(limits, broker.cores())),
+        settings: RefCell::new(settings),
+        broker: broker.clone(),
         inboxes: RefCell::default(),
         waiting: RefCell::default(),
         to_acceptor,
@@ -106,6 +106,7 @@ impl Acceptor {
             match select(next, self.stopping.wait()).await {
                 Either::Left((Ok(accepted), _)) => {
                     is_exhausted = false;
+                    self.follow_settings().await;
                     self.hand_over(accepted, &endpoint);
                 }
                 Either::Left((Err(AcceptError::Exhausted(error)), _)) => {
@@ -126,6 +127,28 @@ impl Acceptor {
 
     /// Waits until one more connection may be accepted.
     async fn room(&self) {
+        loop {
+            self.follow_settings().await;
+            // A raised limit makes room without anybody leaving.
+            let pause = Duration::from_millis(ADMISSION_CHECK_MILLIS);
+            if socket::timeout(pause, self.somebody_leaves()).await.is_ok() {
+                return;
+            }
+        }
+    }
+
+    /// Limits may have been changed since the last connection.
+    async fn follow_settings(&self) {
+        let settings = self.broker.running_config();
+        if *self.settings.borrow() != settings {
+            let limits = admission_limits(&settings).await;
+            self.admission.borrow_mut().set_limits(limits);
+            *self.settings.borrow_mut() = settings;
+        }
+    }
+
+    /// Resolves at once while there is room.
+    async fn somebody_leaves(&self) {
         poll_fn(|context| {
             if self.admission.borrow().is_full() {
                 self.waiting.borrow_mut().push(context.waker().clone());
@@ -156,7 +179,38 @@ impl Acceptor {
     }
 }
 
+async fn admission_limits(settings: &RunningConfig) -> AdmissionLimits {
+    let mut of_address_max = HashMap::new();
+    for (host, max) in &settings.connections_per_host_max {
+        match socket::resolve(&host_and_port(host, 0)).await {
+            Ok(addresses) => {
+                of_address_max.extend(
+                    addresses.into_iter().map(|address| (address.ip().to_canonical(), *max)),
+                );
+            }
+            Err(error) => {
+                let key = "max.connections.per.ip.overrides";
+                tracing::warn!(key, host, %error, "this host has no maximum of its own");
+            }
+        }
+    }
+    AdmissionLimits {
+        connections_max: settings.connections_max,
+        connections_per_address_max: settings.connections_per_address_max,
+        of_address_max,
+    }
+}
+
+fn host_and_port(host: &str, port: u16) -> String {
+    if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
+}
+
 async fn bind_all(config: &BrokerConfig) -> Result<Vec<(Listener, Endpoint)>, ListenError> {
+    let size = |bytes: Option<u32>| bytes.and_then(|bytes| usize::try_from(bytes).ok());
+    let buffers = BufferSizes {
+        send_bytes: size(config.connections.send_buffer_bytes),
+        receive_bytes: size(config.connections.receive_buffer_bytes),
+    };
     let mut bound = Vec::new();
     for setting in &config.listeners {
         if config.controller_listeners.contains(&setting.name) {
@@ -166,7 +220,7 @@ async fn bind_all(config: &BrokerConfig) -> Result<Vec<(Listener, Endpoint)>, Li
             let protocol = setting.protocol.name();
             return Err(ListenError::Security { listener: setting.name.clone(), protocol });
         }
-        for listener in bind(setting).await? {
+        for listener in bind(setting, buffers).await? {
             let address = listener.local_address();
             bound.push((listener, Endpoint { listener: setting.name.clone(), address }));
         }
@@ -175,24 +229,23 @@ async fn bind_all(config: &BrokerConfig) -> Result<Vec<(Listener, Endpoint)>, Li
 }
 
 /// Every address of the setting's host; without a host, every address of the machine.
-async fn bind(setting: &Setting) -> Result<Vec<Listener>, ListenError> {
+async fn bind(setting: &Setting, buffers: BufferSizes) -> Result<Vec<Listener>, ListenError> {
     let Some(host) = &setting.host else {
         let everywhere = SocketAddr::from((Ipv6Addr::UNSPECIFIED, setting.port));
         // A machine without IPv6 still has IPv4.
-        return match Listener::bind(everywhere) {
+        return match Listener::bind(everywhere, buffers) {
             Err(socket::BindError::Failed { .. } | socket::BindError::NoSuchAddress { .. }) => {
                 let everywhere = SocketAddr::from((Ipv4Addr::UNSPECIFIED, setting.port));
-                Ok(vec![Listener::bind(everywhere)?])
+                Ok(vec![Listener::bind(everywhere, buffers)?])
             }
             bound => Ok(vec![bound?]),
         };
     };
-    let host = if host.contains(':') { format!("[{host}]") } else { host.clone() };
-    let mut addresses = socket::resolve(&format!("{host}:{}", setting.port)).await?;
+    let mut addresses = socket::resolve(&host_and_port(host, setting.port)).await?;
     addresses.dedup();
     if setting.port == 0 {
         // The kernel would choose another port for every address.
         addresses.truncate(1);
     }
-    addresses.into_iter().map(|address| Ok(Listener::bind(address)?)).collect()
+    addresses.into_iter().map(|address| Ok(Listener::bind(address, buffers)?)).collect()
 }

@@ -6,12 +6,23 @@ use std::net::IpAddr;
 
 use engine::types::CoreId;
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct AdmissionLimits {
     /// `max.connections`: beyond it nothing is accepted until somebody leaves.
     pub connections_max: usize,
     /// `max.connections.per.ip`: beyond it a connection is closed at once.
     pub connections_per_address_max: usize,
+    /// `max.connections.per.ip.overrides`: what counts instead of it for these.
+    pub of_address_max: HashMap<IpAddr, usize>,
+}
+
+impl AdmissionLimits {
+    fn of(&self, address: IpAddr) -> usize {
+        self.of_address_max
+            .get(&address.to_canonical())
+            .copied()
+            .unwrap_or(self.connections_per_address_max)
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,6 +43,11 @@ impl Admission {
         Self { limits, per_address: HashMap::new(), per_core, total: 0 }
     }
 
+    /// What was admitted already stays.
+    pub fn set_limits(&mut self, limits: AdmissionLimits) {
+        self.limits = limits;
+    }
+
     pub fn is_full(&self) -> bool {
         self.limits.connections_max <= self.total
     }
@@ -39,7 +55,7 @@ impl Admission {
     /// The least loaded core takes the connection.
     pub fn admit(&mut self, address: IpAddr) -> Result<CoreId, TooManyFromAddress> {
         let from_address = self.per_address.get(&address).copied().unwrap_or(0);
-        if self.limits.connections_per_address_max <= from_address {
+        if self.limits.of(address) <= from_address {
             return Err(TooManyFromAddress);
         }
         self.per_address.insert(address, from_address.strict_add(1));
@@ -73,8 +89,30 @@ mod tests {
     const ONE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(10, 0, 0, 1));
     const TWO: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(10, 0, 0, 2));
 
+    const THREE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(10, 0, 0, 3));
+
     fn admission(connections_max: usize, connections_per_address_max: usize) -> Admission {
-        Admission::new(AdmissionLimits { connections_max, connections_per_address_max }, 2)
+        let of_address_max = HashMap::from([(THREE, 1)]);
+        let limits =
+            AdmissionLimits { connections_max, connections_per_address_max, of_address_max };
+        Admission::new(limits, 2)
+    }
+
+    #[test]
+    fn an_address_may_have_a_maximum_of_its_own() {
+        let mut admission = admission(10, 2);
+        assert!(admission.admit(THREE).is_ok());
+        assert_eq!(admission.admit(THREE), Err(TooManyFromAddress));
+    }
+
+    #[test]
+    fn new_limits_count_for_the_next_connection() {
+        let mut admission = admission(1, 10);
+        admission.admit(ONE).unwrap();
+        assert!(admission.is_full());
+        let limits = AdmissionLimits { connections_max: 2, ..admission.limits.clone() };
+        admission.set_limits(limits);
+        assert!(!admission.is_full());
     }
 
     #[test]

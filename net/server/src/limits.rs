@@ -50,9 +50,8 @@ pub(crate) const STOP_CLOSING_SECONDS: u64 = 1;
 /// Between two looks for connections that have been idle for too long.
 pub(crate) const IDLE_CHECK_SECONDS: u64 = 5;
 
-/// Kafka's bound on partitions in one answer to DescribeTopicPartitions
-/// (`max.request.partition.size.limit`).
-pub(crate) const DESCRIBED_PARTITIONS_MAX: usize = 2000;
+/// While a node has as many connections as it may, it looks this often whether it may have more.
+pub(crate) const ADMISSION_CHECK_MILLIS: u64 = 500;
 
 const _: () = assert!(FRAME_BYTES_MAX <= IN_FLIGHT_BYTES_MAX);
 const _: () = assert!(READ_BYTES <= WRITE_BYTES);

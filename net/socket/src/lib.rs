@@ -16,7 +16,7 @@ mod stream;
 mod write_half;
 
 pub use connect::{ConnectError, ConnectOptions};
-pub use listener::{AcceptError, Accepted, BindError, Listener};
+pub use listener::{AcceptError, Accepted, BindError, BufferSizes, Listener};
 pub use read_half::{ReadError, ReadHalf};
 pub use resolve::{ResolveError, resolve};
 pub use runtime::{

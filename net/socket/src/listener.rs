@@ -46,10 +46,18 @@ pub struct Listener {
     local_address: SocketAddr,
 }
 
+/// Sizes of the kernel's buffers for each connection; `None`: the kernel adapts them.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct BufferSizes {
+    pub send_bytes: Option<usize>,
+    pub receive_bytes: Option<usize>,
+}
+
 impl Listener {
     /// Port 0 asks the kernel for a free port. The wildcard address `[::]` also takes IPv4.
-    pub fn bind(address: SocketAddr) -> Result<Self, BindError> {
-        let socket = bind_exclusively(address).map_err(|source| refusal(address, source))?;
+    pub fn bind(address: SocketAddr, buffers: BufferSizes) -> Result<Self, BindError> {
+        let socket =
+            bind_exclusively(address, buffers).map_err(|source| refusal(address, source))?;
         let local_address = stream::local_address(&socket)
             .map_err(|source| BindError::Failed { address, source })?;
         let socket = PollableFd::new(socket)
@@ -150,13 +158,20 @@ fn classify(error: &io::Error) -> Fault {
     }
 }
 
-fn bind_exclusively(address: SocketAddr) -> io::Result<Socket> {
+fn bind_exclusively(address: SocketAddr, buffers: BufferSizes) -> io::Result<Socket> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     // A restart must not wait for the connections of the last run to leave TIME_WAIT. On Linux
     // this flag does not let two listeners share a port.
     socket.set_reuse_address(true)?;
     if address.is_ipv6() {
         socket.set_only_v6(address.ip() != Ipv6Addr::UNSPECIFIED)?;
+    }
+    // Connections inherit the sizes; later they would not change the window any more.
+    if let Some(bytes) = buffers.send_bytes {
+        socket.set_send_buffer_size(bytes)?;
+    }
+    if let Some(bytes) = buffers.receive_bytes {
+        socket.set_recv_buffer_size(bytes)?;
     }
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;

@@ -13,14 +13,14 @@ use std::{
 
 use bytes::{Bytes, BytesMut};
 use socket::{
-    BindError, ConnectError, ConnectOptions, Elapsed, Listener, ReadHalf, Stream, WriteHalf,
-    block_on, now, sleep, spawn_cores, spawn_local, timeout,
+    BindError, BufferSizes, ConnectError, ConnectOptions, Elapsed, Listener, ReadHalf, Stream,
+    WriteHalf, block_on, now, sleep, spawn_cores, spawn_local, timeout,
 };
 
 type Halves = (ReadHalf, WriteHalf);
 
 async fn pair() -> (Halves, Halves, socket::Closer) {
-    let listener = Listener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let listener = Listener::bind("127.0.0.1:0".parse().unwrap(), BufferSizes::default()).unwrap();
     let address = listener.local_address().to_string();
     let client = Stream::connect(&address, &ConnectOptions::default()).await.unwrap();
     let server = listener.accept().await.unwrap().into_stream();
@@ -31,8 +31,8 @@ async fn pair() -> (Halves, Halves, socket::Closer) {
 #[test]
 fn a_port_that_is_taken_is_refused_with_a_way_out() {
     block_on(async {
-        let first = Listener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
-        let error = Listener::bind(first.local_address()).unwrap_err();
+        let first = Listener::bind("127.0.0.1:0".parse().unwrap(), BufferSizes::default()).unwrap();
+        let error = Listener::bind(first.local_address(), BufferSizes::default()).unwrap_err();
         assert!(matches!(error, BindError::Taken { .. }), "{error:?}");
         assert!(error.to_string().contains("listens there already"), "{error}");
     })
@@ -42,12 +42,15 @@ fn a_port_that_is_taken_is_refused_with_a_way_out() {
 #[test]
 fn a_port_is_free_again_when_its_listener_is_gone() {
     block_on(async {
-        let first = Listener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let first = Listener::bind("127.0.0.1:0".parse().unwrap(), BufferSizes::default()).unwrap();
         let address = first.local_address();
         let client = Stream::connect(&address.to_string(), &ConnectOptions::default()).await;
         let served = first.accept().await.unwrap().into_stream();
         drop((served, client, first));
-        assert_eq!(Listener::bind(address).unwrap().local_address(), address);
+        assert_eq!(
+            Listener::bind(address, BufferSizes::default()).unwrap().local_address(),
+            address
+        );
     })
     .unwrap();
 }
@@ -55,7 +58,7 @@ fn a_port_is_free_again_when_its_listener_is_gone() {
 #[test]
 fn ipv6_works_and_its_wildcard_takes_ipv4_too() {
     block_on(async {
-        let listener = Listener::bind("[::]:0".parse().unwrap()).unwrap();
+        let listener = Listener::bind("[::]:0".parse().unwrap(), BufferSizes::default()).unwrap();
         let port = listener.local_address().port();
         for host in ["[::1]", "127.0.0.1", "localhost"] {
             let options = ConnectOptions::default();
@@ -70,7 +73,8 @@ fn ipv6_works_and_its_wildcard_takes_ipv4_too() {
 #[test]
 fn a_refused_connection_says_what_to_check() {
     block_on(async {
-        let listener = Listener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let listener =
+            Listener::bind("127.0.0.1:0".parse().unwrap(), BufferSizes::default()).unwrap();
         let address = listener.local_address().to_string();
         drop(listener);
         let error = Stream::connect(&address, &ConnectOptions::default()).await.unwrap_err();
@@ -233,7 +237,8 @@ fn an_accepted_connection_can_move_to_another_core() {
         let (sender, receiver, address) = (sender.clone(), receiver.clone(), address.clone());
         async move {
             if core == 0 {
-                let listener = Listener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+                let listener =
+                    Listener::bind("127.0.0.1:0".parse().unwrap(), BufferSizes::default()).unwrap();
                 address.set(listener.local_address()).unwrap();
                 let accepted = listener.accept().await.unwrap();
                 sender.lock().unwrap().send(accepted).unwrap();

@@ -4,6 +4,7 @@
 pub mod arrows;
 pub mod dependencies;
 pub mod pages;
+pub mod settings;
 pub mod source;
 pub mod tree;
 pub mod words;

@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 
 use corelog_tidy::tree::{SourceFile, files};
-use corelog_tidy::{arrows, dependencies, pages, words};
+use corelog_tidy::{arrows, dependencies, pages, settings, words};
 
 static FILES: LazyLock<Vec<SourceFile>> = LazyLock::new(files);
 
@@ -63,6 +63,11 @@ fn every_dependency_comes_from_the_workspace_list() {
         "a dependency is declared past the list",
         &dependencies::outside_the_workspace_list(&FILES),
     );
+}
+
+#[test]
+fn every_setting_that_is_read_is_acted_on() {
+    assert_none("nobody uses this setting", &settings::without_reader(&FILES));
 }
 
 #[test]

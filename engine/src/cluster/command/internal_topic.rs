@@ -20,17 +20,6 @@ pub fn consumer_offsets(config: &BrokerConfig) -> CreateTopic {
     create(CONSUMER_OFFSETS, topic, vec![("compression.type", "producer".to_owned())])
 }
 
-/// The topic of transactions, as it is created when the first transactional producer needs it.
-pub fn transaction_state(config: &BrokerConfig) -> CreateTopic {
-    let transactions = &config.transactions;
-    let more = vec![
-        ("compression.type", "uncompressed".to_owned()),
-        ("min.insync.replicas", transactions.state_topic_min_in_sync.to_string()),
-        ("unclean.leader.election.enable", "false".to_owned()),
-    ];
-    create(TRANSACTION_STATE, &transactions.state_topic, more)
-}
-
 fn create(name: &str, topic: &InternalTopic, more: Vec<(&str, String)>) -> CreateTopic {
     let common = [
         ("cleanup.policy", "compact".to_owned()),

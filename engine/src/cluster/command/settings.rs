@@ -10,6 +10,7 @@ use crate::cluster::image::{ClusterImage, Settings};
 use crate::cluster::resource::{ConfigResource, ResourceKind};
 use crate::config::{
     BrokerConfig, Effective, Key, Keys, Overrides, Scope, TopicConfig, Update, ValueError,
+    connections_per_host,
 };
 use crate::types::BrokerId;
 
@@ -133,6 +134,9 @@ pub(super) fn check_broker_change(
     for (name, value) in changed {
         if let (Some(key), Some(value)) = (known(name), value) {
             let checked = key.check(value).map_err(|error| refuse!(InvalidRequest, "{error}"))?;
+            if *name == PER_HOST && connections_per_host(&checked.text()).is_none() {
+                return Err(refuse!(InvalidRequest, "{name} is not of the form host:count"));
+            }
             if THREADS.contains(name) {
                 check_threads(image, config, key, checked.integer().unwrap_or_default())?;
             }
@@ -140,6 +144,8 @@ pub(super) fn check_broker_change(
     }
     Ok(())
 }
+
+const PER_HOST: &str = "max.connections.per.ip.overrides";
 
 /// The sizes of a broker's thread pools.
 const THREADS: [&str; 10] = [

@@ -16,7 +16,6 @@ use super::metadata::ids;
 use crate::authorized;
 use crate::context::{Caller, Context};
 use crate::image;
-use crate::limits::DESCRIBED_PARTITIONS_MAX;
 
 pub(crate) async fn handle(
     context: &Context,
@@ -37,8 +36,10 @@ pub(crate) async fn handle(
     {
         return refused(asked);
     }
+    let limit_max = context.broker.config().fetching.described_partitions_max;
+    let limit_max = usize::try_from(limit_max).unwrap_or(usize::MAX);
     let limit = usize::try_from(request.response_partition_limit).unwrap_or(0);
-    Page::new(&image, request.cursor, limit.clamp(1, DESCRIBED_PARTITIONS_MAX)).fill(names)
+    Page::new(&image, request.cursor, limit.clamp(1, limit_max.max(1))).fill(names)
 }
 
 /// A cursor that no response can have given.
