@@ -157,7 +157,7 @@ impl ClusterImage {
         }
         let folded = folded(&name);
         let mut same = self.folded_names.get(&folded).cloned().unwrap_or_default();
-        same.push_back(name.clone());
+        same.insert(name.clone());
         self.folded_names.insert(folded, same);
         self.names.insert(name.clone(), id);
         let partitions = imbl::OrdMap::new();
@@ -171,8 +171,8 @@ impl ClusterImage {
         let topic = self.topics.remove(&id).ok_or(ApplyError::NoTopic { topic: id })?;
         self.names.remove(&topic.name);
         let folded = folded(&topic.name);
-        let same = self.folded_names.remove(&folded).unwrap_or_default();
-        let same: imbl::Vector<_> = same.into_iter().filter(|name| *name != topic.name).collect();
+        let mut same = self.folded_names.remove(&folded).unwrap_or_default();
+        same.remove(&topic.name);
         if !same.is_empty() {
             self.folded_names.insert(folded, same);
         }

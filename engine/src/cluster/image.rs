@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use codec::Uuid;
-use imbl::{OrdMap, Vector};
+use imbl::{OrdMap, OrdSet, Vector};
 
 use crate::cluster::broker::Broker;
 use crate::cluster::resource::{ConfigResource, ResourceKind};
@@ -32,7 +32,7 @@ pub struct ClusterImage {
     pub(super) topics: OrdMap<TopicId, Arc<Topic>>,
     pub(super) names: OrdMap<TopicName, TopicId>,
     /// How many topics share a name once `.` is read as `_`; metrics of such topics would collide.
-    pub(super) folded_names: OrdMap<String, Vector<TopicName>>,
+    pub(super) folded_names: OrdMap<String, OrdSet<TopicName>>,
     pub(super) partition_count: usize,
     pub(super) brokers: OrdMap<BrokerId, Arc<Broker>>,
     pub(super) controllers: OrdMap<i32, Arc<RegisterControllerRecord>>,

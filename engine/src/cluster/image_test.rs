@@ -276,3 +276,17 @@ fn the_topic_of_offsets_is_created_with_the_settings_of_its_coordinator() {
     assert_eq!(settings.get("cleanup.policy").map(String::as_str), Some("compact"));
     assert!(command::is_internal("__consumer_offsets"));
 }
+
+#[test]
+fn topics_whose_names_collide_make_the_same_image_whichever_came_first() {
+    let image = |names: [(&str, u8); 2]| {
+        let mut image = ClusterImage::new("test");
+        for (name, id) in names {
+            let topic_id = Uuid([id; 16]);
+            let record = TopicRecord { name: name.into(), topic_id, unknown_tagged_fields: NONE };
+            image.apply(&record.into()).unwrap();
+        }
+        image
+    };
+    assert_eq!(image([("a_b", 1), ("a.b", 2)]), image([("a.b", 2), ("a_b", 1)]));
+}

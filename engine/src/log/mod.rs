@@ -20,7 +20,6 @@ mod history;
 mod index;
 mod leftovers;
 mod load;
-mod log_start;
 mod lookup;
 mod options;
 pub mod producers;

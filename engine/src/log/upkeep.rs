@@ -8,7 +8,7 @@ use crate::io::IoError;
 use crate::log::Log;
 use crate::log::error::LogError;
 use crate::log::file_names::{DELETED, FileKind};
-use crate::log::log_start;
+use crate::log::format::log_start;
 use crate::log::segment::Segment;
 use crate::types::{Offset, Timestamp};
 

@@ -8,8 +8,10 @@
 //! directory.id=BKUzBxyARvaTp7DcLx-2dQ   URL-safe base64; names the folder in the metadata log
 //! ```
 //!
-//! Java's properties syntax: lines in any order, `#` and `!` begin comments, `\` escapes. Keys that
-//! are not named here are kept out. Source: KIP-631, the directory id KIP-858.
+//! Java's properties syntax: lines in any order, `#` and `!` begin comments, `\` escapes (`\t \n \r
+//! \f \uXXXX`, else the letter behind it). Keys that are not named here are kept out. Source: KIP-631, the directory id KIP-858.
+
+use std::str::Chars;
 
 use codec::Uuid;
 use thiserror::Error;
@@ -55,7 +57,9 @@ impl MetaProperties {
 
     pub fn decode(bytes: &[u8]) -> Result<Self, MetaPropertiesError> {
         let text = std::str::from_utf8(bytes).map_err(|_not_utf8| MetaPropertiesError::Text)?;
-        let entries: Vec<(String, String)> = text.lines().filter_map(property).collect();
+        // As Java reads it, a carriage return ends a line too.
+        let lines = text.split(['\n', '\r']);
+        let entries: Vec<(String, String)> = lines.filter_map(property).collect();
         // The last line of a key counts, as in Java.
         let find = |key: &'static str| {
             let found = entries.iter().rev().find(|entry| entry.0 == key);
@@ -91,7 +95,7 @@ fn property(line: &str) -> Option<(String, String)> {
     let mut letters = line.chars();
     while let Some(letter) = letters.next() {
         match letter {
-            '\\' => key.extend(letters.next()),
+            '\\' => key.extend(escape(&mut letters)),
             '=' | ':' => break,
             _ => key.push(letter),
         }
@@ -104,18 +108,39 @@ fn unescaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut letters = text.chars();
     while let Some(letter) = letters.next() {
-        if letter == '\\' { out.extend(letters.next()) } else { out.push(letter) }
+        if letter == '\\' { out.extend(escape(&mut letters)) } else { out.push(letter) }
     }
     out
+}
+
+/// What stands behind a backslash.
+fn escape(letters: &mut Chars<'_>) -> Option<char> {
+    match letters.next()? {
+        't' => Some('\t'),
+        'n' => Some('\n'),
+        'r' => Some('\r'),
+        'f' => Some('\u{c}'),
+        'u' => {
+            let (digits, rest) = letters.as_str().split_at_checked(4)?;
+            *letters = rest.chars();
+            u32::from_str_radix(digits, 16).ok().and_then(char::from_u32)
+        }
+        plain => Some(plain),
+    }
 }
 
 fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for letter in text.chars() {
-        if matches!(letter, '\\' | '=' | ':' | '#' | '!' | ' ') {
-            out.push('\\');
+        match letter {
+            '\t' => out.push_str("\\t"),
+            '\n' => out.push_str("\\n"),
+            '\r' => out.push_str("\\r"),
+            '\u{c}' => out.push_str("\\f"),
+            '\\' | '=' | ':' | '#' | '!' => out.extend(['\\', letter]),
+            space if space.is_whitespace() => out.extend(['\\', space]),
+            plain => out.push(plain),
         }
-        out.push(letter);
     }
     out
 }
@@ -162,9 +187,19 @@ mod tests {
         assert_eq!(directory, Value { key: "directory.id", found: "?".into() });
     }
 
+    #[test]
+    fn a_file_that_was_edited_elsewhere_is_read_as_java_reads_it() {
+        let text = "version:1\r\nnode.id = 1\r\ncluster.id=\\ a\\u0062\\tc\r\n";
+        let read = MetaProperties::decode(text.as_bytes()).unwrap();
+        assert_eq!(read.cluster_id, " ab\tc");
+        let cluster_id = "\t a\r\u{85}\n=\\".to_owned();
+        let odd = MetaProperties { cluster_id, ..sample() };
+        assert_eq!(MetaProperties::decode(&odd.encode()).unwrap(), odd);
+    }
+
     proptest! {
         #[test]
-        fn whatever_the_cluster_is_called_comes_back(cluster_id in "[!-~]{1,30}", id: [u8; 16]) {
+        fn whatever_the_cluster_is_called_comes_back(cluster_id: String, id: [u8; 16]) {
             let properties = MetaProperties { cluster_id, directory_id: Some(Uuid(id)), ..sample() };
             prop_assert_eq!(MetaProperties::decode(&properties.encode()).unwrap(), properties);
         }

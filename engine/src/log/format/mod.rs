@@ -4,6 +4,7 @@
 pub mod clean_shutdown;
 pub mod leader_epoch_checkpoint;
 pub mod log_dir_checkpoints;
+pub mod log_start;
 pub mod meta_properties;
 pub mod offset_index;
 pub mod partition_metadata;

@@ -23,6 +23,8 @@
 //! batches that a producer's state remembers, the format keeps the last. Source: KIP-98; the schema
 //! is Kafka's `ProducerSnapshot`.
 
+use std::collections::BTreeSet;
+
 use bytes::{Buf, BufMut};
 use thiserror::Error;
 
@@ -59,6 +61,8 @@ pub enum ProducerSnapshotError {
     Checksum { stored: u32, computed: u32 },
     #[error("entry {entry} has a number out of range")]
     Range { entry: usize },
+    #[error("entry {entry} has the producer, or the open transaction, of another one")]
+    Twice { entry: usize },
 }
 
 const VERSION: i16 = 1;
@@ -108,11 +112,18 @@ pub fn decode(bytes: &[u8]) -> Result<Vec<ProducerSnapshotEntry>, ProducerSnapsh
         return Err(length);
     }
     let (chunks, _) = entries.as_chunks::<ENTRY_BYTES>();
-    let decoded = chunks
-        .iter()
-        .enumerate()
-        .map(|(entry, chunk)| decode_entry(chunk).ok_or(ProducerSnapshotError::Range { entry }));
-    decoded.collect()
+    let mut decoded = Vec::with_capacity(chunks.len());
+    let (mut producers, mut transactions) = (BTreeSet::new(), BTreeSet::new());
+    for (entry, chunk) in chunks.iter().enumerate() {
+        let one = decode_entry(chunk).ok_or(ProducerSnapshotError::Range { entry })?;
+        let first_offset = one.transaction_first_offset;
+        let is_new_transaction = first_offset.is_none_or(|first| transactions.insert(first));
+        if !producers.insert(one.producer_id) || !is_new_transaction {
+            return Err(ProducerSnapshotError::Twice { entry });
+        }
+        decoded.push(one);
+    }
+    Ok(decoded)
 }
 
 fn decode_entry(bytes: &[u8; ENTRY_BYTES]) -> Option<ProducerSnapshotEntry> {
@@ -165,6 +176,10 @@ mod tests {
         }
     }
 
+    fn of_another(entry: ProducerSnapshotEntry) -> ProducerSnapshotEntry {
+        ProducerSnapshotEntry { producer_id: ProducerId::new(4001).unwrap(), ..entry }
+    }
+
     #[test]
     fn the_bytes_are_kafkas() {
         let bytes = encode(&[entry(Some(batch()), Some(0x0105))]);
@@ -189,14 +204,23 @@ mod tests {
     #[test]
     fn what_is_absent_stays_absent() {
         let unsequenced = SnapshotBatch { last_sequence: None, ..batch() };
-        let entries = [entry(None, None), entry(Some(unsequenced), None)];
+        let entries = [entry(None, None), of_another(entry(Some(unsequenced), None))];
         assert_eq!(decode(&encode(&entries)).unwrap(), entries);
         assert_eq!(decode(&encode(&[])).unwrap(), []);
     }
 
+    /// Each would leave a transaction open for ever, which nobody could end.
+    #[test]
+    fn a_producer_or_a_transaction_that_is_there_twice_is_refused() {
+        let twice = [entry(None, Some(7)), entry(None, Some(9))];
+        assert_eq!(decode(&encode(&twice)), Err(ProducerSnapshotError::Twice { entry: 1 }));
+        let same = [entry(None, Some(7)), of_another(entry(None, Some(7)))];
+        assert_eq!(decode(&encode(&same)), Err(ProducerSnapshotError::Twice { entry: 1 }));
+    }
+
     #[test]
     fn every_changed_bit_and_every_cut_is_noticed() {
-        let bytes = encode(&[entry(Some(batch()), None), entry(None, Some(7))]);
+        let bytes = encode(&[entry(Some(batch()), None), of_another(entry(None, Some(7)))]);
         for position in 0..bytes.len() {
             assert!(decode(&bytes[..position]).is_err(), "cut at {position}");
             for bit in 0..8 {

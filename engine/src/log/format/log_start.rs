@@ -13,14 +13,14 @@
 use crate::types::Offset;
 
 /// The file's name in a partition's folder.
-pub(super) const FILE: &str = "corelog-log-start";
+pub const FILE: &str = "corelog-log-start";
 
-pub(super) fn encode(log_start: Offset) -> Vec<u8> {
+pub fn encode(log_start: Offset) -> Vec<u8> {
     format!("0\n{log_start}\n").into_bytes()
 }
 
 /// `None` if this is not such a file.
-pub(super) fn decode(bytes: &[u8]) -> Option<Offset> {
+pub fn decode(bytes: &[u8]) -> Option<Offset> {
     let text = std::str::from_utf8(bytes).ok()?;
     let number = text.strip_prefix("0\n")?.strip_suffix('\n')?;
     Offset::new(number.parse().ok()?)
