@@ -38,7 +38,8 @@ impl Damage {
         let refuse = |evidence: String| Verdict::Refuse { evidence };
         if self.expected < self.durable_below {
             return refuse(format!(
-                "Everything below offset {} was on disk before",
+                "Everything below offset {} was on disk before, says a core's checkpoint (to open the \
+                 log in spite of it, remove corelog-core-*.checkpoint too)",
                 self.durable_below
             ));
         }

@@ -262,16 +262,18 @@ impl Log {
         };
         let next = Rc::new(Segment::new(base, 0, self.runtime.wall_clock()));
         next.set_index(SegmentIndex::new(base));
-        let mut state = self.state.borrow_mut();
-        state.is_changed = true;
-        state.segments.insert(base, next);
-        state.writer = Some(Rc::new(file));
-        state.reserved = 0;
-        state.aborted = TransactionIndex::default();
-        state.roll_wanted = false;
-        state.names_synced = false;
-        drop(state);
+        {
+            let mut state = self.state.borrow_mut();
+            state.is_changed = true;
+            state.segments.insert(base, next);
+            state.writer = Some(Rc::new(file));
+            state.reserved = 0;
+            state.aborted = TransactionIndex::default();
+            state.roll_wanted = false;
+            state.names_synced = false;
+        }
         active.forget_index();
+        self.drop_resume_points().await;
         Ok(())
     }
 
@@ -291,6 +293,12 @@ impl Log {
             file.sync().await?;
         }
         self.write_index(segment).await?;
+        self.write_aborted(segment).await
+    }
+
+    /// Writes which transactions were aborted in the active segment, whole or not at all: only the
+    /// batches could tell what is missing.
+    pub(super) async fn write_aborted(&self, segment: &Segment) -> Result<(), IoError> {
         let aborted = {
             let state = self.state.borrow();
             if state.aborted.is_empty() {
@@ -299,17 +307,24 @@ impl Log {
             state.aborted.encode()
         };
         let name = FileKind::TransactionIndex.name(segment.base());
-        self.directory.write_file(&name, aborted).await
+        self.directory.write_file_atomically(&name, aborted).await
     }
 
     /// Writes the segment's indexes, if that is not done; the last entry of the time index says which
     /// timestamp is the latest. A time index must be whole for that; an offset index
     /// that has lost its end, or is not of this segment at all, only costs time.
     pub(super) async fn write_index(&self, segment: &Rc<Segment>) -> Result<(), IoError> {
-        let Some(index) = segment.index() else { return Ok(()) };
-        if segment.is_index_written.get() {
+        if segment.index().is_none() || segment.is_index_written.get() {
             return Ok(());
         }
+        self.write_index_files(segment).await?;
+        segment.is_index_written.set(true);
+        Ok(())
+    }
+
+    /// As `write_index`, while batches may be appended.
+    pub(super) async fn write_index_files(&self, segment: &Segment) -> Result<(), IoError> {
+        let Some(index) = segment.index() else { return Ok(()) };
         let (offsets, times) = {
             let mut index = index.borrow_mut();
             if let Some(latest) = segment.latest.get() {
@@ -320,9 +335,7 @@ impl Log {
         let base = segment.base();
         let directory = &self.directory;
         directory.write_file_unsynced(&FileKind::OffsetIndex.name(base), offsets).await?;
-        directory.write_file_atomically(&FileKind::TimeIndex.name(base), times).await?;
-        segment.is_index_written.set(true);
-        Ok(())
+        directory.write_file_atomically(&FileKind::TimeIndex.name(base), times).await
     }
 
     /// Writes down what is known of the producers at `end`, which is the end of the log.

@@ -27,9 +27,10 @@ impl History {
         true
     }
 
-    /// Takes the last segment's transaction index as it was written when the log was closed.
-    pub(super) fn restore_aborted(&mut self, base: Offset, bytes: &[u8]) {
+    /// Takes what the last segment's transaction index says of the batches below `end`.
+    pub(super) fn restore_aborted(&mut self, base: Offset, bytes: &[u8], end: Offset) {
         self.aborted = TransactionIndex::decode(base, bytes).unwrap_or_default();
+        self.aborted.truncate(end);
     }
 
     pub(super) fn begin_segment(&mut self) {

@@ -38,6 +38,12 @@ impl SegmentIndex {
         self.bytes_since_entry = self.bytes_since_entry.strict_add(header.batch_bytes() as u64);
     }
 
+    /// Leaves out what lies at and beyond `end`.
+    pub(super) fn truncate(&mut self, end: Offset) {
+        self.offsets.truncate(end);
+        self.times.truncate(end);
+    }
+
     /// True if one more entry might not fit into files of `bytes_max`.
     pub(super) fn is_full(&self, bytes_max: u64) -> bool {
         let offsets = self.offsets.as_bytes().len().strict_add(OffsetIndex::ENTRY_BYTES);

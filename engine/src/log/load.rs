@@ -17,6 +17,7 @@ use crate::log::index::SegmentIndex;
 use crate::log::leftovers;
 use crate::log::options::{LogOptions, Opening};
 use crate::log::producers::Producers;
+use crate::log::resume::{self, ResumePoint};
 use crate::log::scan::{Scan, Stop, find_batch_behind};
 use crate::log::segment::Segment;
 use crate::record::BatchHeader;
@@ -30,6 +31,8 @@ pub(super) struct Loaded {
     pub(super) log_start: Offset,
     pub(super) log_end: Offset,
     pub(super) epochs: EpochCache,
+    /// They are not what the checkpoint file says.
+    pub(super) epochs_changed: bool,
     pub(super) producers: Producers,
     /// Of the last segment.
     pub(super) aborted: TransactionIndex,
@@ -38,6 +41,10 @@ pub(super) struct Loaded {
     pub(super) names_synced: bool,
     /// The folder is not as a clean opening expects it.
     pub(super) is_changed: bool,
+    /// What lies before in the last segment need not be read after the next crash.
+    pub(super) resume_position: u64,
+    /// Producer snapshots at offsets inside of the last segment.
+    pub(super) inner_snapshots: Vec<Offset>,
 }
 
 struct Loader<'a> {
@@ -71,21 +78,25 @@ pub(super) async fn load(
     let is_empty = found.segments.values().all(|segment| segment.len.get() == 0);
     // Epochs that are not in the checkpoint can be told by the batches only.
     let knows_epochs = checkpoint.is_some() || is_empty;
-    let epochs = checkpoint.unwrap_or_default();
+    let stored_epochs = checkpoint.unwrap_or_default();
+    let epochs = stored_epochs.clone();
     let history = History::new(options);
     let mut loader = Loader { runtime, directory, options, epochs, history };
-    let Ends { log_end, is_trusted } = loader.load_segments(&found, opening, knows_epochs).await?;
+    let Ends { log_end, is_trusted, resume_position } =
+        loader.load_segments(&found, opening, knows_epochs).await?;
     let Loader { mut epochs, history, .. } = loader;
     let (producers, aborted) = history.finish(log_end);
     epochs.truncate_from_end(log_end);
     let first = found.segments.keys().next().copied().unwrap_or_default();
     let log_start = stored_start.unwrap_or(first).max(first).min(log_end);
     epochs.truncate_from_start(log_start);
+    let inner_snapshots = resume::settle_snapshots(directory, &found, log_end).await?;
     let names_synced = !created && !found.created_file;
     let segments = found.segments;
     let is_changed = !is_trusted || found.created_file;
     Ok(Loaded {
         is_changed,
+        epochs_changed: epochs != stored_epochs,
         segments,
         log_start,
         log_end,
@@ -94,13 +105,16 @@ pub(super) async fn load(
         aborted,
         topic_id,
         names_synced,
+        resume_position,
+        inner_snapshots,
     })
 }
 
 struct Ends {
     log_end: Offset,
-    /// By the files as they are: nothing had to be read to know it.
+    /// By the files as they are: nothing had to be changed.
     is_trusted: bool,
+    resume_position: u64,
 }
 
 impl Loader<'_> {
@@ -118,12 +132,20 @@ impl Loader<'_> {
             && let Some(end) = self.trust(last).await?
         {
             self.restore(found, end, last).await?;
-            return Ok(Ends { log_end: end, is_trusted: true });
+            return Ok(Ends { log_end: end, is_trusted: true, resume_position: last.len.get() });
         }
-        let recovery_point = match opening {
-            Opening::Clean | Opening::Recover => Offset::ZERO,
-            Opening::RecoverFrom(point) => point,
+        let (recovery_point, read_from) = match opening {
+            Opening::Clean | Opening::Recover => (Offset::ZERO, Offset::ZERO),
+            Opening::RecoverFrom { durable_below, read_from } => (durable_below, read_from),
         };
+        if knows_epochs && let Some(point) = self.find_resume_point(found, last, read_from).await? {
+            self.epochs.truncate_from_end(point.at);
+            self.restore(found, point.at, last).await?;
+            let (at, resume_position) = (point.at, point.position);
+            let log_end = self.recover(last, point, recovery_point, true).await?;
+            let is_trusted = log_end == at && last.is_index_written.get();
+            return Ok(Ends { log_end, is_trusted, resume_position });
+        }
         let first_base = if knows_epochs { last_base } else { Offset::ZERO };
         let mut end = last_base;
         self.epochs.truncate_from_end(first_base);
@@ -133,9 +155,20 @@ impl Loader<'_> {
             let is_last = base == last_base;
             // All but the last were synced before the next was created.
             let durable_below = if is_last { recovery_point } else { Offset::MAX };
-            end = self.recover(segment, durable_below, is_last).await?;
+            let start = ResumePoint::start_of(base);
+            end = self.recover(segment, start, durable_below, is_last).await?;
         }
-        Ok(Ends { log_end: end, is_trusted: false })
+        Ok(Ends { log_end: end, is_trusted: false, resume_position: 0 })
+    }
+
+    async fn find_resume_point(
+        &self,
+        found: &Found,
+        last: &Rc<Segment>,
+        read_from: Offset,
+    ) -> Result<Option<ResumePoint>, OpenError> {
+        let (runtime, directory, snapshots) = (self.runtime, self.directory, &found.snapshots);
+        Ok(resume::find(runtime, directory, self.options, last, snapshots, read_from).await?)
     }
 
     /// Finds out what was known of producers at `end`: from the last snapshot that is not of the
@@ -164,7 +197,7 @@ impl Loader<'_> {
         if last.base() <= at {
             let name = FileKind::TransactionIndex.name(last.base());
             if let Some(bytes) = self.directory.read_file(&name, SMALL_FILE_BYTES_MAX).await? {
-                self.history.restore_aborted(last.base(), &bytes);
+                self.history.restore_aborted(last.base(), &bytes, at);
             }
         }
         let holding = found.segments.range(..=at).next_back().map(|(&base, _)| base);
@@ -259,10 +292,11 @@ impl Loader<'_> {
         }
     }
 
-    /// Reads a whole segment and makes it end with its last sound batch.
+    /// Reads a segment from `start` on and makes it end with its last sound batch.
     async fn recover(
         &mut self,
         segment: &Rc<Segment>,
+        start: ResumePoint,
         durable_below: Offset,
         is_last: bool,
     ) -> Result<Offset, OpenError> {
@@ -273,9 +307,8 @@ impl Loader<'_> {
         }
         let path = segment.path(self.directory.path());
         let file = self.runtime.open_file(&path).await?;
-        let mut index = SegmentIndex::new(segment.base());
-        let mut scan = Scan::new(self.runtime, &file, 0).await?;
-        let mut end = segment.base();
+        let ResumePoint { at: mut end, position: start, mut index } = start;
+        let mut scan = Scan::new(self.runtime, &file, start).await?;
         let stop = loop {
             let position = scan.position();
             match scan.next(end).await? {
@@ -303,6 +336,13 @@ impl Loader<'_> {
         } else if end < durable_below && is_last {
             let none = "the file ends too early".to_owned();
             self.judge(&file, position, end, durable_below, &none).await?;
+        }
+        if 0 < start && start == file_len {
+            // The log was at rest: nothing was written behind what was durable before.
+            segment.len.set(position);
+            segment.set_index(index);
+            segment.is_index_written.set(true);
+            return Ok(end);
         }
         if position < file_len {
             file.truncate(position).await?;

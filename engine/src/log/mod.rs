@@ -24,6 +24,7 @@ mod lookup;
 mod options;
 pub mod producers;
 mod read;
+mod resume;
 mod scan;
 mod segment;
 mod state;

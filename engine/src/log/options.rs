@@ -66,7 +66,12 @@ pub enum Opening {
     /// The last process was killed or lost power: the last segment is read and checked, since all
     /// others were synced before it was created.
     Recover,
-    /// As `Recover`, but what is below this offset was durable, so that damage there is never a
-    /// torn write.
-    RecoverFrom(Offset),
+    /// As `Recover`, but with what a core had written down.
+    RecoverFrom {
+        /// What is below was durable, so that damage there is never a torn write.
+        durable_below: Offset,
+        /// What is below need not be read, if the log has a resume point there. Not more than
+        /// `durable_below`.
+        read_from: Offset,
+    },
 }

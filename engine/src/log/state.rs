@@ -64,6 +64,10 @@ pub(super) struct State {
     pub(super) names_synced: bool,
     /// A task that writes is running.
     pub(super) is_driven: bool,
+    /// Where the active segment's last resume point is; zero without one.
+    pub(super) resume_position: u64,
+    /// Producer snapshots at offsets inside of the active segment.
+    pub(super) inner_snapshots: Vec<Offset>,
     /// The files that a clean opening believes are not as they should be.
     pub(super) is_changed: bool,
     /// Appended to since the last look of `rest`.
@@ -83,7 +87,7 @@ impl State {
             segments: loaded.segments,
             tail: Tail::default(),
             epochs: loaded.epochs,
-            epochs_changed: false,
+            epochs_changed: loaded.epochs_changed,
             producers: loaded.producers,
             aborted: loaded.aborted,
             topic_id: loaded.topic_id,
@@ -97,6 +101,8 @@ impl State {
             flush_bytes: 0,
             names_synced: loaded.names_synced,
             is_driven: false,
+            resume_position: loaded.resume_position,
+            inner_snapshots: loaded.inner_snapshots,
             is_changed: loaded.is_changed,
             was_used: false,
             disk_full: None,

@@ -33,7 +33,7 @@ impl Log {
         Ok(new_start)
     }
 
-    fn usable_ends(&self) -> Result<crate::log::LogEnds, LogError> {
+    pub(super) fn usable_ends(&self) -> Result<crate::log::LogEnds, LogError> {
         let state = self.state.borrow();
         if state.is_closed { Err(LogError::Closed) } else { Ok(state.ends()) }
     }
@@ -203,8 +203,8 @@ impl Log {
         Ok(())
     }
 
-    /// Writes what recovery would have to find out: indexes and epochs. Returns the recovery point:
-    /// everything below it is durable, and need not be read after a crash if it is remembered.
+    /// Writes the epochs, which recovery would have to find out. Returns the recovery point:
+    /// everything below it is durable, so that a log which ends earlier has been damaged.
     pub async fn checkpoint(self: &Rc<Self>) -> Result<Offset, LogError> {
         let turn = self.files.line_up();
         turn.reached().await;
@@ -259,6 +259,8 @@ impl Log {
             self.seal(active).await?;
         } else {
             self.write_index(active).await?;
+            // A recovered log to which nobody has appended has not been sealed.
+            self.write_aborted(active).await?;
         }
         self.sync_names().await?;
         self.write_epochs().await?;

@@ -97,7 +97,8 @@ fn an_end_below_the_recovery_point_is_refused() {
     sim.corrupt(&segment(), |bytes| bytes.truncate(keep));
     let open_from = |sim: &Sim, point: u64| {
         let runtime = sim.runtime();
-        let opening = Opening::RecoverFrom(offset(point));
+        let opening =
+            Opening::RecoverFrom { durable_below: offset(point), read_from: Offset::ZERO };
         sim.run(async move {
             Log::open(&runtime, folder(), small_options(), opening).await.map(|log| log.ends())
         })

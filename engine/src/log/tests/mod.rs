@@ -7,6 +7,7 @@ mod disks;
 mod history;
 mod producers;
 mod reading;
+mod resuming;
 mod times;
 mod upkeep;
 

@@ -101,6 +101,7 @@ impl<'a> PartitionPoint<'a> {
     pub const VT_PARTITION: flatbuffers::VOffsetT = 6;
     pub const VT_RECOVERY_POINT: flatbuffers::VOffsetT = 8;
     pub const VT_LOG_START: flatbuffers::VOffsetT = 10;
+    pub const VT_RESUME_POINT: flatbuffers::VOffsetT = 12;
 
     #[inline]
     pub unsafe fn init_from_table(table: flatbuffers::Table<'a>) -> Self {
@@ -112,6 +113,7 @@ impl<'a> PartitionPoint<'a> {
         args: &'args PartitionPointArgs<'args>,
     ) -> flatbuffers::WIPOffset<PartitionPoint<'bldr>> {
         let mut builder = PartitionPointBuilder::new(_fbb);
+        builder.add_resume_point(args.resume_point);
         builder.add_log_start(args.log_start);
         builder.add_recovery_point(args.recovery_point);
         builder.add_partition(args.partition);
@@ -149,6 +151,13 @@ impl<'a> PartitionPoint<'a> {
         // which contains a valid value in this slot
         unsafe { self._tab.get::<u64>(PartitionPoint::VT_LOG_START, Some(0)).unwrap() }
     }
+    #[inline]
+    pub fn resume_point(&self) -> u64 {
+        // Safety:
+        // Created from valid Table for this object
+        // which contains a valid value in this slot
+        unsafe { self._tab.get::<u64>(PartitionPoint::VT_RESUME_POINT, Some(0)).unwrap() }
+    }
 }
 
 impl flatbuffers::Verifiable for PartitionPoint<'_> {
@@ -163,6 +172,7 @@ impl flatbuffers::Verifiable for PartitionPoint<'_> {
             .visit_field::<u32>("partition", Self::VT_PARTITION, false)?
             .visit_field::<u64>("recovery_point", Self::VT_RECOVERY_POINT, false)?
             .visit_field::<u64>("log_start", Self::VT_LOG_START, false)?
+            .visit_field::<u64>("resume_point", Self::VT_RESUME_POINT, false)?
             .finish();
         Ok(())
     }
@@ -172,6 +182,7 @@ pub struct PartitionPointArgs<'a> {
     pub partition: u32,
     pub recovery_point: u64,
     pub log_start: u64,
+    pub resume_point: u64,
 }
 impl<'a> Default for PartitionPointArgs<'a> {
     #[inline]
@@ -181,6 +192,7 @@ impl<'a> Default for PartitionPointArgs<'a> {
             partition: 0,
             recovery_point: 0,
             log_start: 0,
+            resume_point: 0,
         }
     }
 }
@@ -207,6 +219,10 @@ impl<'a: 'b, 'b> PartitionPointBuilder<'a, 'b> {
         self.fbb_.push_slot::<u64>(PartitionPoint::VT_LOG_START, log_start, 0);
     }
     #[inline]
+    pub fn add_resume_point(&mut self, resume_point: u64) {
+        self.fbb_.push_slot::<u64>(PartitionPoint::VT_RESUME_POINT, resume_point, 0);
+    }
+    #[inline]
     pub fn new(_fbb: &'b mut flatbuffers::FlatBufferBuilder<'a>) -> PartitionPointBuilder<'a, 'b> {
         let start = _fbb.start_table();
         PartitionPointBuilder { fbb_: _fbb, start_: start }
@@ -226,6 +242,7 @@ impl core::fmt::Debug for PartitionPoint<'_> {
         ds.field("partition", &self.partition());
         ds.field("recovery_point", &self.recovery_point());
         ds.field("log_start", &self.log_start());
+        ds.field("resume_point", &self.resume_point());
         ds.finish()
     }
 }

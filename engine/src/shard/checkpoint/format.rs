@@ -35,12 +35,14 @@ pub struct CoreCheckpoint {
     pub points: Vec<(PartitionId, Point)>,
 }
 
-/// What is known of one partition. `log_start <= recovery_point`.
+/// What is known of one partition. Neither start nor resume point lies beyond the recovery point.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Point {
     /// Every record below this offset is on disk.
     pub recovery_point: Offset,
     pub log_start: Offset,
+    /// What is below need not be read after a crash.
+    pub resume_point: Offset,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -79,12 +81,14 @@ impl CoreCheckpoint {
         let mut tables = Vec::with_capacity(points.len());
         for (id, point) in points {
             assert!(point.log_start <= point.recovery_point, "a log starts before its end");
+            assert!(point.resume_point <= point.recovery_point, "what is not read is on disk");
             let topic = generated::TopicId::new(&id.topic.0);
             let fields = generated::PartitionPointArgs {
                 topic: Some(&topic),
                 partition: id.index.get(),
                 recovery_point: point.recovery_point.get(),
                 log_start: point.log_start.get(),
+                resume_point: point.resume_point.get(),
             };
             tables.push(generated::PartitionPoint::create(&mut builder, &fields));
         }
@@ -154,17 +158,18 @@ fn point_of(table: generated::PartitionPoint<'_>) -> Result<(PartitionId, Point)
     let topic = TopicId(table.topic().bytes().into());
     let partition = table.partition();
     let impossible = CheckpointError::Partition { topic, partition };
-    let (Some(index), Some(recovery_point), Some(log_start)) = (
+    let (Some(index), Some(recovery_point), Some(log_start), Some(resume_point)) = (
         PartitionIndex::new(partition),
         Offset::new(table.recovery_point()),
         Offset::new(table.log_start()),
+        Offset::new(table.resume_point()),
     ) else {
         return Err(impossible);
     };
-    if recovery_point < log_start {
+    if recovery_point < log_start.max(resume_point) {
         return Err(impossible);
     }
-    Ok((PartitionId { topic, index }, Point { recovery_point, log_start }))
+    Ok((PartitionId { topic, index }, Point { recovery_point, log_start, resume_point }))
 }
 
 #[cfg(test)]
@@ -179,10 +184,11 @@ mod tests {
         PartitionId { topic: TopicId([topic; 16]), index: PartitionIndex::new(index).unwrap() }
     }
 
-    fn point(recovery_point: u64, log_start: u64) -> Point {
+    fn point(recovery_point: u64, log_start: u64, resume_point: u64) -> Point {
         Point {
             recovery_point: Offset::new(recovery_point).unwrap(),
             log_start: Offset::new(log_start).unwrap(),
+            resume_point: Offset::new(resume_point).unwrap(),
         }
     }
 
@@ -192,9 +198,9 @@ mod tests {
             core: CoreId(3),
             core_count: 4,
             points: vec![
-                (id(0x11, 0), point(0, 0)),
-                (id(0x11, 4), point(1_000_000, 250)),
-                (id(0xfe, 65_537), point(u64::MAX >> 1, 1 << 40)),
+                (id(0x11, 0), point(0, 0, 0)),
+                (id(0x11, 4), point(1_000_000, 250, 990_000)),
+                (id(0xfe, 65_537), point(u64::MAX >> 1, 1 << 40, 1 << 39)),
             ],
         }
     }
@@ -249,11 +255,15 @@ mod tests {
     fn offsets_that_cannot_be_are_refused() {
         let mut builder = FlatBufferBuilder::new();
         let topic = generated::TopicId::new(&[1; 16]);
-        for (recovery_point, log_start) in [(u64::MAX, 0), (5, 6)] {
+        for (recovery_point, log_start, resume_point) in [(u64::MAX, 0, 0), (5, 6, 0), (5, 0, 6)] {
             builder.reset();
-            let topic = Some(&topic);
-            let args =
-                generated::PartitionPointArgs { topic, partition: 0, recovery_point, log_start };
+            let args = generated::PartitionPointArgs {
+                topic: Some(&topic),
+                partition: 0,
+                recovery_point,
+                log_start,
+                resume_point,
+            };
             let table = generated::PartitionPoint::create(&mut builder, &args);
             let partitions = Some(builder.create_vector(&[table]));
             let args = generated::CoreCheckpointArgs { partitions, ..Default::default() };
@@ -267,9 +277,9 @@ mod tests {
 
     #[test]
     fn the_largest_file_is_within_its_bound() {
-        let one = CoreCheckpoint { points: vec![(id(1, 1), point(1, 1))], ..sample() };
+        let one = CoreCheckpoint { points: vec![(id(1, 1), point(1, 1, 1))], ..sample() };
         let mut many = one.clone();
-        many.points = (0..1001).map(|index| (id(1, index), point(1 << 40, 1))).collect();
+        many.points = (0..1001).map(|index| (id(1, index), point(1 << 40, 1, 2))).collect();
         let each = (many.encode().len() - one.encode().len()) / 1000;
         let largest = one.encode().len() + (each + 1) * CORE_CHECKPOINT_PARTITIONS_MAX;
         assert!(largest <= CORE_CHECKPOINT_BYTES_MAX, "{each} bytes each");
@@ -292,12 +302,14 @@ mod tests {
             generation: u64,
             core: u16,
             core_count: u16,
-            entries in prop::collection::vec((any::<[u8; 16]>(), any::<u32>(), any::<u64>(), any::<u64>()), 0..50),
+            entries in prop::collection::vec(any::<([u8; 16], u32, [u64; 3])>(), 0..50),
         ) {
-            let points = entries.into_iter().map(|(topic, index, one, other)| {
+            let points = entries.into_iter().map(|(topic, index, mut offsets)| {
+                offsets.sort_unstable();
+                let [log_start, resume_point, recovery_point] = offsets.map(|offset| offset >> 1);
                 let index = PartitionIndex::new(index >> 1).unwrap();
-                let (one, other) = (one >> 1, other >> 1);
-                (PartitionId { topic: TopicId(topic), index }, point(one.max(other), one.min(other)))
+                let id = PartitionId { topic: TopicId(topic), index };
+                (id, point(recovery_point, log_start, resume_point))
             });
             let written =
                 CoreCheckpoint { generation, core: CoreId(core), core_count, points: points.collect() };

@@ -1,5 +1,6 @@
 //! What each core remembers of its logs for the start after a crash. Without it damage to records
-//! that were acknowledged long ago could pass for a write that the crash tore, and be cut.
+//! that were acknowledged long ago could pass for a write that the crash tore, and be cut; and the
+//! last segment of every log would be read from its first byte.
 //!
 //! ```text
 //! every interval, and at the end ──► Remembered ──► corelog-core-NNN.checkpoint
@@ -32,8 +33,8 @@ use std::sync::Arc;
 use self::format::{CoreCheckpoint, Point, core_of, file_name};
 use crate::io::{IoError, Runtime};
 use crate::log::{Log, LogError, Opening};
-use crate::types::limits::CORE_CHECKPOINT_BYTES_MAX;
-use crate::types::{CoreId, PartitionId};
+use crate::types::limits::{CORE_CHECKPOINT_BYTES_MAX, RESUME_GAP_BYTES_MIN};
+use crate::types::{CoreId, Offset, PartitionId};
 
 /// What the files of all cores say together.
 #[derive(Clone, Debug, Default)]
@@ -83,7 +84,8 @@ impl Known {
         self.generation = self.generation.max(checkpoint.generation);
         for (id, point) in checkpoint.points {
             let known = self.points.entry(id).or_insert(point);
-            if known.recovery_point < point.recovery_point {
+            let rank = |point: &Point| (point.recovery_point, point.resume_point);
+            if rank(known) < rank(&point) {
                 *known = point;
             }
         }
@@ -92,17 +94,29 @@ impl Known {
     /// How to open a partition's log, if the logs are to be opened as `opening` says.
     pub fn opening(&self, id: PartitionId, opening: Opening) -> Opening {
         match (opening, self.points.get(&id)) {
-            (Opening::Recover, Some(point)) => Opening::RecoverFrom(point.recovery_point),
-            (Opening::Clean | Opening::Recover | Opening::RecoverFrom(_), _) => opening,
+            (Opening::Recover, Some(point)) => Opening::RecoverFrom {
+                durable_below: point.recovery_point,
+                read_from: point.resume_point,
+            },
+            (Opening::Clean | Opening::Recover | Opening::RecoverFrom { .. }, _) => opening,
         }
     }
 }
+
+/// While a log grows a resume point is made whenever the active segment has grown by this part.
+const RESUME_GAP_PARTS: u64 = 16;
 
 /// What one core will write, and has written, to its file.
 #[derive(Debug, Default)]
 pub struct Remembered {
     generation: u64,
     points: BTreeMap<PartitionId, Point>,
+    /// Resume points that were made at the last visit.
+    ///
+    /// They are not written down before the next, because of a producer that has several batches
+    /// on their way: a snapshot knows the last one only, so that the others should be old enough
+    /// for nobody to send them again.
+    fresh: BTreeMap<PartitionId, Offset>,
     /// The file of this run says all of it.
     is_written: bool,
 }
@@ -114,6 +128,7 @@ impl Remembered {
         Self {
             generation: known.generation.saturating_add(1),
             points: owned.filter_map(point).collect(),
+            fresh: BTreeMap::new(),
             is_written: false,
         }
     }
@@ -121,14 +136,25 @@ impl Remembered {
     /// Takes over where an open log stands. One whose end has not moved keeps its point, so that
     /// idle logs cost nothing.
     pub async fn visit(&mut self, id: PartitionId, log: &Rc<Log>) -> Result<(), LogError> {
-        let before = self.points.get(&id);
-        let end = log.ends().durable_end;
+        let before = self.points.get(&id).copied();
+        let is_at_rest =
+            before.is_some_and(|before| before.recovery_point == log.ends().durable_end);
         let recovery_point = match before {
-            Some(point) if point.recovery_point == end => end,
+            Some(before) if is_at_rest => before.recovery_point,
             Some(_) | None => log.checkpoint().await?,
         };
+        let fresh = self.fresh.remove(&id);
+        let resume_point = fresh.or(before.map(|before| before.resume_point)).unwrap_or_default();
         let log_start = log.ends().log_start.min(recovery_point);
-        self.set(id, Point { recovery_point, log_start });
+        self.set(id, Point { recovery_point, log_start, resume_point });
+        let (gap, len) = log.resume_gap();
+        // The indexes are written whole: while they grow, only when they have grown by a part.
+        let gap_min = if is_at_rest { 0 } else { len / RESUME_GAP_PARTS };
+        if RESUME_GAP_BYTES_MIN.max(gap_min) <= gap
+            && let Some(made) = log.make_resume_point().await?
+        {
+            self.fresh.insert(id, made);
+        }
         Ok(())
     }
 
@@ -136,7 +162,8 @@ impl Remembered {
     pub fn closed(&mut self, id: PartitionId, log: &Log) {
         let ends = log.ends();
         let recovery_point = ends.durable_end;
-        self.set(id, Point { recovery_point, log_start: ends.log_start.min(recovery_point) });
+        let log_start = ends.log_start.min(recovery_point);
+        self.set(id, Point { recovery_point, log_start, resume_point: recovery_point });
     }
 
     fn set(&mut self, id: PartitionId, point: Point) {
@@ -147,6 +174,7 @@ impl Remembered {
     pub fn keep(&mut self, is_owned: impl Fn(PartitionId) -> bool) {
         let before = self.points.len();
         self.points.retain(|id, _| is_owned(*id));
+        self.fresh.retain(|id, _| is_owned(*id));
         self.is_written &= self.points.len() == before;
     }
 

@@ -19,14 +19,18 @@ fn offset(value: u64) -> Offset {
 }
 
 fn point(recovery_point: u64) -> Point {
-    Point { recovery_point: offset(recovery_point), log_start: Offset::ZERO }
+    Point {
+        recovery_point: offset(recovery_point),
+        log_start: Offset::ZERO,
+        resume_point: Offset::ZERO,
+    }
 }
 
 /// Writes the file of `core` with these recovery points.
 async fn write(runtime: &Runtime, core: u16, generation: u64, points: &[(u32, u64)]) {
     runtime.directory(Path::new(FOLDER)).create().await.unwrap();
     let points = points.iter().map(|(index, end)| (id(*index), point(*end))).collect();
-    let mut remembered = Remembered { generation, points, is_written: false };
+    let mut remembered = Remembered { generation, points, ..Remembered::default() };
     remembered.write(runtime, Path::new(FOLDER), CoreId(core), 4).await.unwrap();
 }
 
@@ -72,7 +76,9 @@ fn a_file_that_does_not_verify_is_passed_over() {
         let damaged = Path::new(FOLDER).join(file_name(CoreId(1)));
         disk.corrupt(&damaged, |bytes| bytes[40] ^= 1);
         let known = read(&runtime).await;
-        assert_eq!(known.opening(id(0), Opening::Recover), Opening::RecoverFrom(offset(10)));
+        let (durable_below, read_from) = (offset(10), Offset::ZERO);
+        let from_ten = Opening::RecoverFrom { durable_below, read_from };
+        assert_eq!(known.opening(id(0), Opening::Recover), from_ten);
         assert_eq!(known.opening(id(1), Opening::Recover), Opening::Recover);
         assert_eq!(known.opening(id(0), Opening::Clean), Opening::Clean);
     })
@@ -103,6 +109,12 @@ fn options() -> LogOptions {
 
 async fn open(runtime: &Runtime, opening: Opening) -> Result<Rc<Log>, crate::log::OpenError> {
     Log::open(runtime, log_folder(), options(), opening).await
+}
+
+/// What the next start would read from the file.
+async fn written(remembered: &mut Remembered, runtime: &Runtime) -> Point {
+    remembered.write(runtime, Path::new(FOLDER), CoreId(0), 1).await.unwrap();
+    read(runtime).await.points[&id(0)]
 }
 
 async fn append(log: &Rc<Log>, value_bytes: usize) -> Result<Offset, ()> {
@@ -138,6 +150,40 @@ fn an_idle_log_keeps_its_point_and_the_file_is_not_written_again() {
         remembered.keep(|_| false);
         remembered.write(&runtime, folder, CoreId(0), 1).await.unwrap();
         assert_eq!(read(&runtime).await.points.get(&id(0)), None);
+    })
+    .unwrap();
+}
+
+/// A snapshot knows one batch of each producer, and a client sends up to five again: a point that
+/// has just been made is not one to start from yet.
+#[test]
+fn a_resume_point_is_written_down_one_visit_after_it_was_made() {
+    let sim = Sim::with_folder(1, Path::new(FOLDER));
+    let runtime = sim.runtime();
+    sim.run(async move {
+        let log = Log::open(&runtime, log_folder(), LogOptions::default(), Opening::Clean);
+        let log = log.await.unwrap();
+        let mut remembered = Remembered::default();
+        let resume_points = async |remembered: &mut Remembered| {
+            remembered.visit(id(0), &log).await.unwrap();
+            written(remembered, &runtime).await.resume_point
+        };
+        for _ in 0..5 {
+            append(&log, 1 << 20).await.unwrap();
+        }
+        assert_eq!(resume_points(&mut remembered).await, Offset::ZERO);
+        append(&log, 1 << 20).await.unwrap();
+        assert_eq!(resume_points(&mut remembered).await, offset(5));
+        assert_eq!(resume_points(&mut remembered).await, offset(5), "too little came behind it");
+        for _ in 0..4 {
+            append(&log, 1 << 20).await.unwrap();
+        }
+        resume_points(&mut remembered).await;
+        assert_eq!(resume_points(&mut remembered).await, offset(10), "at rest");
+        log.close().await.unwrap();
+        remembered.closed(id(0), &log);
+        let point = written(&mut remembered, &runtime).await;
+        assert_eq!((point.recovery_point, point.resume_point), (offset(10), offset(10)));
     })
     .unwrap();
 }
