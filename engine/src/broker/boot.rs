@@ -14,6 +14,7 @@ use crate::cluster::command::{self, CommandError, Registration};
 use crate::cluster::{ClusterImage, Endpoint};
 use crate::config::{BrokerConfig, Listener};
 use crate::io::{IoError, Runtime, host_name, random_uuid};
+use crate::journal::{self, Replay, ReplayError};
 use crate::log::Opening;
 use crate::log::format::clean_shutdown;
 use crate::log::format::meta_properties::{self, MetaProperties, MetaPropertiesError};
@@ -31,6 +32,7 @@ pub struct Boot {
     pub found: Found,
     pub opening: Opening,
     pub known: Arc<Known>,
+    pub replay: Arc<Replay>,
     pub was_clean: bool,
 }
 
@@ -55,6 +57,8 @@ pub enum BootError {
         first.display(), second.display()
     )]
     Twice { name: String, first: PathBuf, second: PathBuf },
+    #[error(transparent)]
+    Journal(#[from] ReplayError),
     #[error("the metadata cannot be used: {0}")]
     Metadata(#[from] MetadataError),
     #[error("this node cannot join its cluster: {0}")]
@@ -66,6 +70,7 @@ pub async fn boot(shard: &Rc<Shard>) -> Result<Boot, BootError> {
     let identities = identities(runtime, &config).await?;
     let was_clean = take_clean_marks(runtime, &config.log_folders).await? || identities.are_new;
     let found = find_partitions(runtime, &config.log_folders).await?;
+    let replay = journal::read(runtime, &config.log_folders).await?;
     let known = Known::read(runtime, &config.metadata_log_folder).await?;
     let folder = config.metadata_log_folder.join(METADATA_FOLDER);
     let (mut log, mut image) = MetadataLog::open(runtime, folder, &identities.cluster_id).await?;
@@ -94,6 +99,7 @@ pub async fn boot(shard: &Rc<Shard>) -> Result<Boot, BootError> {
         found,
         opening,
         known,
+        replay: Arc::new(replay),
         was_clean,
     })
 }
@@ -194,12 +200,21 @@ async fn take_clean_marks(runtime: &Runtime, folders: &[PathBuf]) -> Result<bool
         all &=
             directory.read_file(clean_shutdown::FILE, META_PROPERTIES_BYTES_MAX).await?.is_some();
     }
+    if all {
+        // While the marks are there: without them journals would be replayed, and what they hold
+        // has been in its segments since the logs were closed.
+        remove_journals(runtime, folders).await?;
+    }
     for folder in folders {
         let directory = runtime.directory(folder);
         directory.remove(clean_shutdown::FILE).await?;
         directory.sync().await?;
     }
     Ok(all)
+}
+
+async fn remove_journals(runtime: &Runtime, folders: &[PathBuf]) -> Result<(), IoError> {
+    journal::remove(runtime, &journal::find(runtime, folders).await?).await
 }
 
 async fn find_partitions(runtime: &Runtime, folders: &[PathBuf]) -> Result<Found, BootError> {
@@ -240,6 +255,10 @@ pub async fn end(shard: &Shard, is_sound: bool) -> bool {
     let (folder, cores) = (&shard.config().metadata_log_folder, shard.mailboxes.cores());
     if let Err(error) = remove_others(&shard.runtime, folder, cores).await {
         tracing::warn!(%error, "checkpoints of an earlier number of cores are still there");
+    }
+    // The segments have everything. What is in the way of this is in the way of the next start too.
+    if let Err(error) = remove_journals(&shard.runtime, &shard.config().log_folders).await {
+        tracing::warn!(%error, "a journal is still there");
     }
     let epoch = shard.image().broker(shard.node).map_or(0, |broker| broker.epoch);
     let mark = clean_shutdown::encode(u64::try_from(epoch).unwrap_or(0));

@@ -20,9 +20,9 @@ use crate::config::{BrokerConfig, RunningConfig};
 use crate::group::{self, GroupError, Reply, Request};
 use crate::io::Runtime;
 use crate::shard::{
-    Append, AppendTicket, Ask, Budget, Control, ControlError, Decided, Each, EpochEnd, EpochEndAsk,
-    GroupAnswer, ListOffsetAsk, ListedOffset, LogDir, OFFSETS_TOPIC, PartitionError, ReadOutcome,
-    ReadRequest, Shard, Stopping, running_config,
+    Append, AppendTicket, Ask, Budget, CONTROLLER_CORE, Control, ControlError, Decided, Each,
+    EpochEnd, EpochEndAsk, GroupAnswer, ListOffsetAsk, ListedOffset, LogDir, OFFSETS_TOPIC,
+    PartitionError, ReadOutcome, ReadRequest, Shard, Stopping, running_config,
 };
 use crate::types::{BrokerId, CoreId, Offset, PartitionId, ProducerId};
 
@@ -31,9 +31,6 @@ use crate::types::{BrokerId, CoreId, Offset, PartitionId, ProducerId};
 pub struct Broker {
     shard: Rc<Shard>,
 }
-
-/// The core that decides over metadata.
-pub(crate) const CONTROLLER_CORE: CoreId = CoreId(0);
 
 impl Broker {
     pub(crate) fn new(shard: Rc<Shard>) -> Self {

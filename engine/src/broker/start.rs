@@ -9,11 +9,13 @@ use std::sync::{Arc, Mutex, mpsc};
 use thiserror::Error;
 
 use crate::broker::boot::{self, Boot, BootError};
-use crate::broker::handle::{Broker, CONTROLLER_CORE};
+use crate::broker::handle::Broker;
 use crate::cluster::ClusterImage;
 use crate::config::BrokerConfig;
 use crate::io::{self, CoreOptions, CoreSelection, Cores, FolderLock, LockError};
-use crate::shard::{Ask, Budget, DataFolders, Mailbox, Mailboxes, Shard, ShardParts};
+use crate::shard::{
+    Ask, Budget, CONTROLLER_CORE, DataFolders, Mailbox, Mailboxes, Shard, ShardParts,
+};
 use crate::types::limits::CORE_IO_MEMORY_BYTES;
 use crate::types::{BrokerId, CoreId};
 
@@ -172,6 +174,7 @@ async fn begin_all(
     boot: &Boot,
     ready: &mpsc::Sender<Result<NodeInfo, StartError>>,
 ) {
+    shard.expect_replay(&boot.replay);
     let mut partitions = Vec::new();
     for core in 0..shard.mailboxes.cores() {
         let ask = |answer| Ask::Begin {
@@ -179,6 +182,7 @@ async fn begin_all(
             opening: boot.opening,
             found: Arc::clone(&boot.found),
             known: Arc::clone(&boot.known),
+            replay: Arc::clone(&boot.replay),
             answer,
         };
         partitions.push(shard.mailboxes.ask(CoreId(core), ask).await.unwrap_or(0));

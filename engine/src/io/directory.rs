@@ -3,7 +3,7 @@
 
 use std::fs;
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
@@ -222,6 +222,29 @@ impl Directory {
             }
             #[cfg(test)]
             Arm::Sim(sim) => sim.write_whole(&path, &content).await?.sync().await,
+        }
+    }
+
+    /// Writes pieces of a file at their positions, and syncs it; creates it if it is not there. For
+    /// repairs: it goes through the page cache.
+    pub async fn patch_file(&self, name: &str, pieces: Vec<(u64, Bytes)>) -> Result<(), IoError> {
+        let path = self.path.join(name);
+        self.runtime.open_files().forget(&path);
+        match &self.runtime.arm {
+            Arm::Uring(_) => {
+                self.blocking(Operation::Write, &path, move |path| {
+                    let mut options = fs::OpenOptions::new();
+                    options.write(true).create(true).truncate(false).mode(FILE_MODE);
+                    let file = options.open(path)?;
+                    for (position, bytes) in pieces {
+                        file.write_all_at(&bytes, position)?;
+                    }
+                    file.sync_all()
+                })
+                .await
+            }
+            #[cfg(test)]
+            Arm::Sim(sim) => sim.patch(&path, &pieces).await,
         }
     }
 

@@ -98,8 +98,10 @@ impl Log {
                 | AppendError::OffsetTaken { .. },
             ) => false,
         };
-        if is_worth_driving {
-            self.drive();
+        match &result {
+            Ok(_) => self.make_durable(),
+            Err(_) if is_worth_driving => self.drive(),
+            Err(_) => {}
         }
         result
     }
@@ -340,7 +342,8 @@ impl Append<'_> {
         let base = active.base();
         let runtime = &self.log.runtime;
         let records = placed.batch.records_bytes();
-        let expected = self.state.flush_bytes.max(header.batch_bytes());
+        let unsynced = usize::try_from(self.state.unsynced_bytes).unwrap_or(usize::MAX);
+        let expected = self.state.flush_bytes.max(unsynced).max(header.batch_bytes());
         let records_at = position.strict_add(BatchHeader::BYTES as u64);
         self.state.tail.append(runtime, base, position, header.as_bytes(), expected);
         self.state.tail.append(runtime, base, records_at, records, expected);

@@ -34,13 +34,31 @@ enum Job {
     Flush(Flush),
 }
 
-/// Everything that was appended since the last flush.
+/// What moves to the segment: all that it has not, or whole blocks that the journal has as well.
 struct Flush {
     segment: Rc<Segment>,
     writes: Vec<Write>,
-    end: Offset,
+    /// Set if it is all: the end of the log.
+    end: Option<Offset>,
     position: u64,
-    bytes: u64,
+}
+
+impl Flush {
+    fn take(state: &mut State, is_write_back: bool) -> Self {
+        let segment = state.active();
+        if is_write_back {
+            let writes = state.tail.take_whole(state.committed_position());
+            let last = writes.last().map(|last| last.position.strict_add(last.blocks.len() as u64));
+            let position = last.unwrap_or(state.flushed_position);
+            return Self { segment, writes, end: None, position };
+        }
+        let writes = state.tail.take();
+        let position = segment.len.get();
+        state.carried_position = position;
+        state.is_flush_carrying = state.durable_end < state.log_end;
+        state.is_flush_wanted = false;
+        Self { segment, writes, end: Some(state.log_end), position }
+    }
 }
 
 impl Log {
@@ -61,6 +79,8 @@ impl Log {
             turn.reached().await;
             let Some(job) = self.next_job() else {
                 self.state.borrow_mut().is_driven = false;
+                drop(turn);
+                self.queue_for_journal();
                 return;
             };
             self.run_job(job).await;
@@ -89,24 +109,24 @@ impl Log {
         if self.is_reserve_low(&state) {
             return Some(Job::ReserveAhead { reserved: state.reserved });
         }
-        (0 < state.unsynced_bytes).then(|| {
-            let segment = state.active();
-            let writes = state.tail.take();
-            let position = segment.len.get();
-            Job::Flush(Flush {
-                segment,
-                writes,
-                end: state.log_end,
-                position,
-                bytes: state.unsynced_bytes,
-            })
-        })
+        let is_journal_enough = self.journal.borrow().is_some()
+            && !state.roll_wanted
+            && !state.is_flush_wanted
+            && !state.is_full
+            && (state.pending_bytes() == 0 || state.is_for_journal());
+        if is_journal_enough && !state.is_write_back_due() {
+            return None;
+        }
+        (0 < state.unsynced_bytes).then(|| Job::Flush(Flush::take(&mut state, is_journal_enough)))
     }
 
     /// What is reserved will not last for the flushes to come.
-    fn is_reserve_low(&self, state: &State) -> bool {
+    pub(super) fn is_reserve_low(&self, state: &State) -> bool {
         let left = state.reserved.saturating_sub(state.active().len.get());
-        let soon = (state.flush_bytes as u64).saturating_mul(4).max(RESERVE_BYTES_MIN / 4);
+        let soon = (state.flush_bytes as u64)
+            .max(state.unsynced_bytes)
+            .saturating_mul(4)
+            .max(RESERVE_BYTES_MIN / 4);
         state.writer.is_some()
             && 0 < state.unsynced_bytes
             && left < soon
@@ -127,7 +147,7 @@ impl Log {
             Job::Reserve { needed } => self.reserve(needed).await,
             Job::Roll => self.roll().await,
             Job::Flush(flush) => {
-                let result = self.flush(flush).await;
+                let result = self.write_to_segment(flush).await;
                 if let Err(error) = &result {
                     self.fence(error);
                 }
@@ -208,7 +228,7 @@ impl Log {
         Ok(())
     }
 
-    async fn flush(&self, flush: Flush) -> Result<(), IoError> {
+    async fn write_to_segment(&self, flush: Flush) -> Result<(), IoError> {
         let file = self.state.borrow().writer.clone().expect("appended to an open file");
         write_all(&file, &flush.writes).await?;
         drop(flush.writes);
@@ -216,10 +236,13 @@ impl Log {
         self.sync_names().await?;
         let keep_bytes = self.options.borrow().tail_cache_bytes;
         let mut state = self.state.borrow_mut();
-        state.durable_end = flush.end;
-        state.unsynced_bytes = state.unsynced_bytes.strict_sub(flush.bytes);
+        if flush.end.is_some() {
+            let bytes = flush.position.saturating_sub(state.flushed_position);
+            state.flush_bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
+            state.is_flush_carrying = false;
+        }
+        state.flushed_to(flush.position, flush.end);
         state.is_full = false;
-        state.flush_bytes = usize::try_from(flush.bytes).unwrap_or(usize::MAX);
         state.tail.settle(flush.segment.base(), flush.position, keep_bytes);
         state.assert_invariants();
         Ok(())
@@ -268,6 +291,8 @@ impl Log {
             state.segments.insert(base, next);
             state.writer = Some(Rc::new(file));
             state.reserved = 0;
+            state.flushed_position = 0;
+            state.carried_position = 0;
             state.aborted = TransactionIndex::default();
             state.roll_wanted = false;
             state.names_synced = false;

@@ -17,6 +17,7 @@ use crate::log::index::SegmentIndex;
 use crate::log::leftovers;
 use crate::log::options::{LogOptions, Opening};
 use crate::log::producers::Producers;
+use crate::log::replay::{self, Kept};
 use crate::log::resume::{self, ResumePoint};
 use crate::log::scan::{Scan, Stop, find_batch_behind};
 use crate::log::segment::Segment;
@@ -60,6 +61,7 @@ pub(super) async fn load(
     directory: &Directory,
     options: &LogOptions,
     opening: Opening,
+    kept: &[Kept],
 ) -> Result<Loaded, OpenError> {
     let created = directory.create().await?;
     if !created {
@@ -70,6 +72,7 @@ pub(super) async fn load(
         Some(bytes) => log_start::decode(&bytes),
         None => None,
     };
+    let kept_end = replay::replay(directory, kept).await?;
     let found = find_segments(runtime, directory, stored_start.unwrap_or_default()).await?;
     let checkpoint = directory
         .read_file(leader_epoch_checkpoint::FILE, SMALL_FILE_BYTES_MAX)
@@ -84,6 +87,7 @@ pub(super) async fn load(
     let mut loader = Loader { runtime, directory, options, epochs, history };
     let Ends { log_end, is_trusted, resume_position } =
         loader.load_segments(&found, opening, knows_epochs).await?;
+    replay::verify(directory, &found, log_end, kept_end)?;
     let Loader { mut epochs, history, .. } = loader;
     let (producers, aborted) = history.finish(log_end);
     epochs.truncate_from_end(log_end);

@@ -10,6 +10,7 @@
 
 mod aborted;
 mod append;
+mod commit;
 mod damage;
 mod drive;
 mod error;
@@ -24,6 +25,7 @@ mod lookup;
 mod options;
 pub mod producers;
 mod read;
+mod replay;
 mod resume;
 mod scan;
 mod segment;
@@ -38,10 +40,12 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 pub use append::{Appended, Receipt};
+pub use commit::{Carried, Commit};
 pub use error::{AppendError, LogError, LogFenced, NotDurable, OpenError, ReadError};
 pub use options::{LogOptions, Opening};
 pub use producers::{AppendContext, Origin};
 pub use read::LogSlice;
+pub use replay::Kept;
 pub use state::LogEnds;
 pub use times::TimedOffset;
 
@@ -67,6 +71,8 @@ pub struct Log {
     durability: Event,
     /// Hears of every move of the durable end.
     on_durable: RefCell<Option<DurableListener>>,
+    /// Told when there is something for the core's journal; without one every append is flushed.
+    journal: RefCell<Option<commit::Listener>>,
     /// Room was made, or will not be made any more.
     room: Event,
     /// Held by whoever changes files: the writing task, or upkeep.
@@ -83,16 +89,28 @@ impl Log {
         options: LogOptions,
         opening: Opening,
     ) -> Result<Rc<Self>, OpenError> {
+        Self::open_with(runtime, folder, options, opening, &[]).await
+    }
+
+    /// As [`Log::open`], with what a journal has of the log after a crash.
+    pub async fn open_with(
+        runtime: &Runtime,
+        folder: PathBuf,
+        options: LogOptions,
+        opening: Opening,
+        kept: &[Kept],
+    ) -> Result<Rc<Self>, OpenError> {
         let directory = runtime.directory(&folder);
-        let loaded = Box::pin(load::load(runtime, &directory, &options, opening)).await?;
+        let loaded = Box::pin(load::load(runtime, &directory, &options, opening, kept)).await?;
         Ok(Rc::new(Self {
             runtime: runtime.clone(),
             directory,
+            state: RefCell::new(State::new(loaded, &options)),
             options: RefCell::new(options),
-            state: RefCell::new(State::new(loaded)),
             hints: RefCell::default(),
             durability: Event::default(),
             on_durable: RefCell::new(None),
+            journal: RefCell::new(None),
             room: Event::default(),
             files: Turns::default(),
             appends: Turns::default(),
@@ -130,6 +148,9 @@ impl Log {
 
     /// Takes effect with the next append, retention or roll.
     pub fn set_options(&self, options: LogOptions) {
+        let mut state = self.state.borrow_mut();
+        state.direct_write_bytes_min = options.direct_write_bytes_min;
+        state.write_back_bytes = options.write_back_bytes;
         *self.options.borrow_mut() = options;
     }
 

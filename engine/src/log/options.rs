@@ -1,7 +1,9 @@
 //! What a topic's configuration means for one log. Every value may change while the log is open.
 
 use crate::record::TimestampType;
-use crate::types::limits::{TAIL_CACHE_BYTES, UNSYNCED_BYTES_MAX};
+use crate::types::limits::{
+    DIRECT_WRITE_BYTES_MIN, TAIL_CACHE_BYTES, UNSYNCED_BYTES_MAX, WRITE_BACK_BYTES,
+};
 use crate::types::{Millis, Offset, TopicId};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,6 +32,10 @@ pub struct LogOptions {
     pub verifies_transactions: bool,
     /// Appends wait while more than this is not synced yet.
     pub unsynced_bytes_max: u64,
+    /// With so much on no disk the log writes its segment at once; with less it uses the journal.
+    pub direct_write_bytes_min: u64,
+    /// What is in the journal only moves to the segment when it is this much.
+    pub write_back_bytes: u64,
     /// Synced bytes that are kept in memory for readers at the end.
     pub tail_cache_bytes: u64,
     /// The topic that the folder must belong to, written into a folder that names none.
@@ -52,6 +58,8 @@ impl Default for LogOptions {
             producer_age_max: Millis(24 * 3_600_000),
             verifies_transactions: false,
             unsynced_bytes_max: UNSYNCED_BYTES_MAX / 4,
+            direct_write_bytes_min: DIRECT_WRITE_BYTES_MIN,
+            write_back_bytes: WRITE_BACK_BYTES,
             tail_cache_bytes: TAIL_CACHE_BYTES,
             topic_id: None,
         }

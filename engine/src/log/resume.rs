@@ -17,8 +17,7 @@ use std::rc::Rc;
 
 use crate::io::{Directory, IoError, Runtime};
 use crate::log::Log;
-use crate::log::append::Receipt;
-use crate::log::error::{LogError, NotDurable};
+use crate::log::error::LogError;
 use crate::log::file_names::FileKind;
 use crate::log::folder::Found;
 use crate::log::format::producer_snapshot;
@@ -52,11 +51,8 @@ impl Log {
             let active = state.active();
             (active.base(), state.log_end, active.len.get(), state.producers.snapshot())
         };
-        match self.durable(Receipt { end: point }).await {
-            Ok(()) => {}
-            Err(NotDurable::Fenced(fenced)) => return Err(fenced.into()),
-            Err(NotDurable::DiskFull | NotDurable::Closed) => return Err(LogError::Closed),
-        }
+        // In the segment: what the journal has is no place to read on from.
+        self.flush().await?;
         let turn = self.files.line_up();
         turn.reached().await;
         self.usable_ends()?;

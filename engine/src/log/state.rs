@@ -1,7 +1,7 @@
 //! What a log knows at this moment. Between two awaits it is consistent; every task takes what it
 //! needs in one borrow and looks again after each await.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -10,16 +10,18 @@ use crate::log::error::LogFenced;
 use crate::log::format::leader_epoch_checkpoint::EpochCache;
 use crate::log::format::transaction_index::TransactionIndex;
 use crate::log::load::Loaded;
+use crate::log::options::LogOptions;
 use crate::log::producers::Producers;
 use crate::log::segment::Segment;
 use crate::log::tail::Tail;
 use crate::types::{Offset, TopicId};
 
-/// The log's three marks: `log_start ≤ durable_end ≤ log_end`. All ends are exclusive.
+/// The log's marks: `log_start ≤ durable_end ≤ log_end`. All ends are exclusive.
 ///
 /// ```text
-///      log_start            durable_end       log_end
-///          ├── on disk ──────────┼── in memory ───┤
+///      log_start                  durable_end       log_end
+///          ├── segments ──┼─ journal ──┼── in memory ───┤
+///                    flushed_end
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LogEnds {
@@ -56,7 +58,26 @@ pub(super) struct State {
     pub(super) is_full: bool,
     /// The disk refused to reserve more than this ahead of need.
     pub(super) reserve_refused_at: u64,
-    /// Bytes that were appended and are not durable yet.
+    /// All below is durable in its segment; between it and `durable_end` the journal has it.
+    pub(super) flushed_end: Offset,
+    /// The bytes of the active segment that are durable in its file.
+    pub(super) flushed_position: u64,
+    /// Up to here the bytes of the active segment are durable or on their way to a disk.
+    pub(super) carried_position: u64,
+    /// Where batches end behind `flushed_end`, one place for each commit of the journal.
+    pub(super) commits: VecDeque<(u64, Offset)>,
+    /// A flush is under way whose bytes were on no disk before. Until it has ended the journal must
+    /// not make durable what comes behind them.
+    pub(super) is_flush_carrying: bool,
+    /// Somebody waits until the segment has everything.
+    pub(super) is_flush_wanted: bool,
+    /// `LogOptions::direct_write_bytes_min`.
+    pub(super) direct_write_bytes_min: u64,
+    /// `LogOptions::write_back_bytes`.
+    pub(super) write_back_bytes: u64,
+    /// The log stands in its journal's queue.
+    pub(super) is_queued: bool,
+    /// Bytes that were appended and are not durable in their segment yet.
     pub(super) unsynced_bytes: u64,
     /// What the last flush held: the next will be about as large.
     pub(super) flush_bytes: usize,
@@ -79,7 +100,9 @@ pub(super) struct State {
 }
 
 impl State {
-    pub(super) fn new(loaded: Loaded) -> Self {
+    pub(super) fn new(loaded: Loaded, options: &LogOptions) -> Self {
+        let (_, active) = loaded.segments.last_key_value().expect("there is always a segment");
+        let len = active.len.get();
         Self {
             log_start: loaded.log_start,
             durable_end: loaded.log_end,
@@ -97,6 +120,15 @@ impl State {
             roll_wanted: false,
             is_full: false,
             reserve_refused_at: 0,
+            flushed_end: loaded.log_end,
+            flushed_position: len,
+            carried_position: len,
+            commits: VecDeque::new(),
+            is_flush_carrying: false,
+            is_flush_wanted: false,
+            direct_write_bytes_min: options.direct_write_bytes_min,
+            write_back_bytes: options.write_back_bytes,
+            is_queued: false,
             unsynced_bytes: 0,
             flush_bytes: 0,
             names_synced: loaded.names_synced,
@@ -136,6 +168,50 @@ impl State {
         self.segment_after(base).map_or(self.log_end, |next| next.base())
     }
 
+    /// Bytes that are on no disk and not on their way to one.
+    pub(super) fn pending_bytes(&self) -> u64 {
+        self.active().len.get().saturating_sub(self.carried_position)
+    }
+
+    /// The journal may make durable what is pending: it is little, and nothing in front of it can
+    /// still be lost.
+    pub(super) fn is_for_journal(&self) -> bool {
+        !self.is_flush_carrying
+            && !self.is_flush_wanted
+            && !self.roll_wanted
+            && !self.is_full
+            && self.fenced.is_none()
+            && !self.is_closed
+            && self.pending_bytes() < self.direct_write_bytes_min
+    }
+
+    /// So much is durable in the journal only that it should move to its segment.
+    pub(super) fn is_write_back_due(&self) -> bool {
+        self.write_back_bytes <= self.unsynced_bytes
+            && self.write_back_bytes / 2 <= self.tail.whole_bytes(self.committed_position())
+    }
+
+    /// Up to where the bytes of the active segment are durable, here or there.
+    pub(super) fn committed_position(&self) -> u64 {
+        self.commits.back().map_or(self.flushed_position, |&(position, _)| position)
+    }
+
+    /// Notes that the segment has everything up to `position`, where `end` is if a batch ends there.
+    pub(super) fn flushed_to(&mut self, position: u64, end: Option<Offset>) {
+        let passed = self.commits.partition_point(|&(place, _)| place <= position);
+        let last = self.commits.drain(..passed).next_back().map(|(_, end)| end);
+        if let Some(end) = end.or(last) {
+            self.flushed_end = self.flushed_end.max(end);
+            self.durable_end = self.durable_end.max(end);
+        }
+        let bytes = position.saturating_sub(self.flushed_position);
+        self.flushed_position = self.flushed_position.max(position);
+        self.unsynced_bytes = self.unsynced_bytes.strict_sub(bytes);
+        if self.unsynced_bytes == 0 {
+            self.is_flush_wanted = false;
+        }
+    }
+
     /// No append is accepted from now on; the first reason stays.
     pub(super) fn fence(&mut self, error: &IoError) {
         if self.fenced.is_none() {
@@ -147,11 +223,15 @@ impl State {
     pub(super) fn assert_invariants(&self) {
         assert!(self.log_start <= self.durable_end, "what may be read is durable");
         assert!(self.durable_end <= self.log_end, "what is durable was appended");
+        assert!(self.flushed_end <= self.durable_end, "what is in its segment is durable");
         let (base, active) = self.segments.last_key_value().expect("there is always a segment");
         assert!(*base <= self.log_end, "the active segment holds the end");
         if self.writer.is_some() {
             assert!(active.len.get() <= self.reserved, "only reserved space is filled");
         }
-        assert!((self.unsynced_bytes == 0) == (self.durable_end == self.log_end));
+        let (len, flushed) = (active.len.get(), self.flushed_position);
+        assert!(flushed <= self.carried_position && self.carried_position <= len);
+        assert_eq!(self.unsynced_bytes, len - flushed, "what is not in its segment yet");
+        assert!((self.unsynced_bytes == 0) == (self.flushed_end == self.log_end));
     }
 }

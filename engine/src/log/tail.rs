@@ -146,10 +146,21 @@ impl Tail {
 
     /// Freezes everything that was appended since the last call.
     pub(super) fn take(&mut self) -> Vec<Write> {
+        self.take_while(|_| true)
+    }
+
+    /// Freezes the chunks that are full and end at or before `position`: whole blocks, which no
+    /// append touches any more.
+    pub(super) fn take_whole(&mut self, position: u64) -> Vec<Write> {
+        self.take_while(|chunk| chunk.is_whole_below(position))
+    }
+
+    fn take_while(&mut self, is_due: impl Fn(&Chunk) -> bool) -> Vec<Write> {
         let first = self.chunks.partition_point(|chunk| !chunk.is_filling());
         let mut rest = self.chunks.split_off(first);
-        let mut writes = Vec::with_capacity(rest.len());
-        for chunk in rest.drain(..) {
+        let due = rest.iter().take_while(|chunk| is_due(chunk)).count();
+        let mut writes = Vec::with_capacity(due);
+        for chunk in rest.drain(..due) {
             let Chunk { segment, start, len, memory, is_durable } = chunk;
             let blocks = match memory {
                 Memory::Filling(buffer) => buffer.freeze(len),
@@ -159,7 +170,15 @@ impl Tail {
             let memory = Memory::Frozen(blocks);
             self.chunks.push_back(Chunk { segment, start, len, memory, is_durable });
         }
+        self.chunks.append(&mut rest);
         writes
+    }
+
+    /// How much [`Tail::take_whole`] would take.
+    pub(super) fn whole_bytes(&self, position: u64) -> u64 {
+        let first = self.chunks.partition_point(|chunk| !chunk.is_filling());
+        let whole = self.chunks.range(first..).take_while(|chunk| chunk.is_whole_below(position));
+        whole.map(|chunk| chunk.len as u64).sum()
     }
 
     /// Notes that everything up to `position` of the segment is on the disk, and lets go of the
@@ -195,29 +214,44 @@ impl Tail {
 
     /// Adds up to `len` bytes from `position` to `out`; as many as are in memory without a gap.
     pub(super) fn copy(&self, segment: Offset, position: u64, len: usize, out: &mut BytesMut) {
+        for piece in self.pieces(segment, position, len) {
+            out.extend_from_slice(piece);
+        }
+    }
+
+    /// Up to `len` bytes from `position` on, as they lie in memory without a gap.
+    pub(super) fn pieces(
+        &self,
+        segment: Offset,
+        position: u64,
+        len: usize,
+    ) -> impl Iterator<Item = &[u8]> {
         let after = self
             .chunks
             .partition_point(|chunk| (chunk.segment, chunk.start) <= (segment, position));
-        let Some(mut place) = after.checked_sub(1) else { return };
-        let mut position = position;
-        let mut left = len;
-        while 0 < left {
-            let Some(chunk) = self.chunks.get(place) else { return };
-            if chunk.segment != segment || position < chunk.start {
-                return;
+        let mut place = after.checked_sub(1);
+        let (mut position, mut left) = (position, len);
+        std::iter::from_fn(move || {
+            let chunk = self.chunks.get(place?)?;
+            if left == 0 || chunk.segment != segment || position < chunk.start {
+                return None;
             }
             let skip = usize::try_from(position - chunk.start).unwrap_or(usize::MAX);
             let bytes = chunk.bytes().get(skip..).unwrap_or_default();
-            let copied = bytes.len().min(left);
-            out.extend_from_slice(bytes.get(..copied).unwrap_or_default());
-            left -= copied;
-            position = position.strict_add(copied as u64);
-            place = place.strict_add(1);
-        }
+            let piece = bytes.get(..left).unwrap_or(bytes);
+            left -= piece.len();
+            position = position.strict_add(piece.len() as u64);
+            place = place.map(|place| place.strict_add(1));
+            Some(piece)
+        })
     }
 }
 
 impl Chunk {
+    fn is_whole_below(&self, position: u64) -> bool {
+        self.end() <= position && self.len as u64 == self.memory_bytes()
+    }
+
     fn is_filling(&self) -> bool {
         match &self.memory {
             Memory::Filling(_) => true,

@@ -65,6 +65,10 @@ impl Log {
             // The active segment is too old as well: it is closed, and deleted as all others.
             let is_busy = 0 < self.state.borrow().unsynced_bytes;
             if is_busy {
+                // The next call finds it done.
+                self.state.borrow_mut().is_flush_wanted = true;
+                drop(turn);
+                self.drive();
                 return Ok(0);
             }
             self.roll().await?;
@@ -180,6 +184,9 @@ impl Log {
         if is_busy || !self.files.is_empty() {
             return Ok(());
         }
+        if 0 < self.state.borrow().unsynced_bytes {
+            self.flush().await?;
+        }
         let turn = self.files.line_up();
         turn.reached().await;
         let active = self.state.borrow().active();
@@ -208,9 +215,10 @@ impl Log {
     pub async fn checkpoint(self: &Rc<Self>) -> Result<Offset, LogError> {
         let turn = self.files.line_up();
         turn.reached().await;
-        let ends = self.usable_ends()?;
+        self.usable_ends()?;
+        let point = self.state.borrow().flushed_end;
         self.write_epochs().await?;
-        Ok(ends.durable_end)
+        Ok(point)
     }
 
     /// Writes everything out and leaves the folder as [`Opening::Clean`] expects it.
@@ -218,17 +226,9 @@ impl Log {
     /// [`Opening::Clean`]: crate::log::Opening::Clean
     pub async fn close(self: &Rc<Self>) -> Result<(), LogError> {
         loop {
-            let end = self.ends().log_end;
-            let receipt = crate::log::Receipt { end };
-            match self.durable(receipt).await {
-                Ok(()) => {}
-                Err(crate::log::NotDurable::Fenced(fenced)) => {
-                    self.shut();
-                    return Err(LogError::Fenced(fenced));
-                }
-                Err(crate::log::NotDurable::Closed | crate::log::NotDurable::DiskFull) => {
-                    return Err(LogError::Closed);
-                }
+            if let Err(error) = self.flush().await {
+                self.shut();
+                return Err(error);
             }
             let turn = self.files.line_up();
             turn.reached().await;

@@ -8,6 +8,7 @@ use futures_channel::oneshot;
 
 use crate::cluster::ClusterImage;
 use crate::group;
+use crate::journal::Replay;
 use crate::log::Opening;
 use crate::shard::checkpoint::Known;
 use crate::shard::controller::Control;
@@ -73,6 +74,8 @@ pub enum Ask {
         found: Found,
         /// What the last runs knew to be on disk.
         known: Arc<Known>,
+        /// What their journals hold, after a crash.
+        replay: Arc<Replay>,
         /// Answered with the number of partitions that the core owns.
         answer: oneshot::Sender<usize>,
     },
@@ -83,6 +86,8 @@ pub enum Ask {
         changed: Vec<TopicId>,
         answer: oneshot::Sender<()>,
     },
+    /// Only for the controller's core: a core has no need of the last run's journals any more.
+    Replayed,
     /// A core has come to a point where it waits for all others. The answer, once the last of
     /// them asks, is whether all were sound.
     Gather {

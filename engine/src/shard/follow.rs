@@ -7,6 +7,7 @@ use std::sync::Arc;
 use futures_channel::oneshot;
 
 use crate::cluster::{ClusterImage, placement};
+use crate::journal::Replay;
 use crate::log::Opening;
 use crate::shard::Shard;
 use crate::shard::checkpoint::{Known, Remembered};
@@ -55,10 +56,20 @@ impl Shard {
 
     /// Takes over the image found at start. The logs are opened as they are needed, and all the
     /// others one by one in the background.
-    pub fn begin_with(self: &Rc<Self>, image: Arc<ClusterImage>, opening: Opening, known: &Known) {
+    pub fn begin_with(
+        self: &Rc<Self>,
+        image: Arc<ClusterImage>,
+        opening: Opening,
+        known: &Known,
+        replay: &Replay,
+    ) {
         let every: Vec<TopicId> = image.topics().map(|topic| topic.id).collect();
         let opening = |id| known.opening(id, opening);
         let partitions = self.take_partitions(&image, &every, opening);
+        for partition in &partitions {
+            let kept = replay.kept.get(&partition.id).cloned();
+            partition.replay(kept.unwrap_or_default());
+        }
         let owned = partitions.iter().map(|partition| partition.id);
         let mut remembered =
             self.remembered.try_lock().expect("no checkpoint is written before the core begins");
@@ -70,14 +81,19 @@ impl Shard {
         }
         let shard = Rc::clone(self);
         self.runtime.spawn(async move {
+            let mut have_opened = true;
             for partition in partitions {
                 if shard.stopping.is_set() {
-                    break;
+                    return;
                 }
                 if partition.log().await.is_err() {
                     shard.is_sound.set(false);
+                    have_opened = false;
                 }
                 shard.runtime.yield_if_needed().await;
+            }
+            if have_opened {
+                shard.has_replayed().await;
             }
         });
     }
@@ -116,11 +132,12 @@ impl Shard {
                     partition.set_options(options.clone());
                     continue;
                 }
+                let folder = self.folders.place(&topic.name, *index);
                 let partition = Rc::new(Partition::new(
-                    &self.runtime,
+                    self.journal_of(&folder),
                     id,
                     topic.name.clone(),
-                    self.folders.place(&topic.name, *index),
+                    folder,
                     registration.leader_epoch,
                     options.clone(),
                     opening(id),

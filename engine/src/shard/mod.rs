@@ -10,6 +10,7 @@ mod coordinator;
 mod folders;
 mod follow;
 mod gather;
+mod journals;
 mod logdirs;
 mod mailbox;
 mod metadata_log;
@@ -48,6 +49,7 @@ pub use coordinator::GroupAnswer;
 pub(crate) use coordinator::OFFSETS_TOPIC;
 pub(crate) use folders::{DataFolders, Found};
 use gather::Gather;
+use journals::Journals;
 pub use logdirs::{LogDir, LogDirPartition};
 pub(crate) use mailbox::{Mailbox, Mailboxes};
 pub(crate) use metadata_log::{METADATA_FOLDER, MetadataError, MetadataLog};
@@ -59,6 +61,9 @@ pub use request::{
 };
 pub use stopping::{Stopping, WaitForStop};
 
+/// The core that decides over metadata.
+pub(crate) const CONTROLLER_CORE: CoreId = CoreId(0);
+
 pub(crate) struct Shard {
     pub core: CoreId,
     pub node: BrokerId,
@@ -69,6 +74,7 @@ pub(crate) struct Shard {
     pub folders: DataFolders,
     config: Arc<BrokerConfig>,
     gather: Gather,
+    journals: Journals,
     /// Only on the controller's core.
     controller: RefCell<Option<Rc<Controller>>>,
     /// Set when the core has its image, or will never have one.
@@ -108,6 +114,7 @@ impl Shard {
             stopping: Stopping::default(),
             folders: parts.folders,
             gather: Gather::default(),
+            journals: Journals::default(),
             controller: RefCell::new(None),
             begun: Cell::new(None),
             begun_event: Event::default(),
@@ -236,15 +243,16 @@ impl Shard {
                     controller.ask(control);
                 }
             }
-            Ask::Begin { image, opening, found, known, answer } => {
+            Ask::Begin { image, opening, found, known, replay, answer } => {
                 shard.folders.learn(found);
-                shard.begin_with(image, opening, &known);
+                shard.begin_with(image, opening, &known, &replay);
                 answer.send(shard.partitions.borrow().len()).ok();
                 shard.set_begun(true);
             }
             Ask::Image { image, changed, answer } => {
                 shard.follow(image, changed, answer);
             }
+            Ask::Replayed => shard.core_has_replayed(),
             Ask::Gather { is_sound, answer } => {
                 shard.gather.arrive(shard.mailboxes.cores(), is_sound, answer);
             }

@@ -9,7 +9,8 @@ use std::rc::Rc;
 use futures_channel::oneshot;
 
 use crate::io::Runtime;
-use crate::log::{self, AppendContext, AppendError, Log, LogOptions, Opening, Origin};
+use crate::journal::Journal;
+use crate::log::{self, AppendContext, AppendError, Kept, Log, LogOptions, Opening, Origin};
 use crate::record::CheckedBatch;
 use crate::shard::request::{AppendFailure, PartitionError};
 use crate::shard::waiters::Waiters;
@@ -22,6 +23,9 @@ pub struct Partition {
     pub leader_epoch: Cell<LeaderEpoch>,
     pub waiters: RefCell<Waiters>,
     runtime: Runtime,
+    journal: Rc<Journal>,
+    /// What the journals of the last run have of this partition, until the log is open.
+    kept: RefCell<Vec<Kept>>,
     slot: RefCell<Slot>,
     queue: RefCell<VecDeque<Queued>>,
     is_draining: Cell<bool>,
@@ -76,7 +80,7 @@ impl Placing {
 
 impl Partition {
     pub fn new(
-        runtime: &Runtime,
+        journal: Rc<Journal>,
         id: PartitionId,
         topic: TopicName,
         folder: PathBuf,
@@ -90,11 +94,18 @@ impl Partition {
             folder,
             leader_epoch: Cell::new(leader_epoch),
             waiters: RefCell::default(),
-            runtime: runtime.clone(),
+            runtime: journal.runtime().clone(),
+            journal,
+            kept: RefCell::default(),
             slot: RefCell::new(Slot::Unopened { options, opening }),
             queue: RefCell::default(),
             is_draining: Cell::new(false),
         }
+    }
+
+    /// Tells what the log must have when it opens.
+    pub fn replay(&self, kept: Vec<Kept>) {
+        self.kept.replace(kept);
     }
 
     /// The log if it is open now.
@@ -137,9 +148,12 @@ impl Partition {
     }
 
     async fn open(self: Rc<Self>, options: LogOptions, opening: Opening) {
-        let result = Log::open(&self.runtime, self.folder.clone(), options, opening).await;
+        let (kept, folder) = (self.kept.borrow().clone(), self.folder.clone());
+        let result = Log::open_with(&self.runtime, folder, options, opening, &kept).await;
         let next = match result {
             Ok(log) => {
+                self.kept.take();
+                self.journal.adopt(self.id, &log);
                 // As Kafka's leaders do: an epoch begins with its leader, not with its first record.
                 log.assign_epoch(self.leader_epoch.get());
                 let partition = Rc::downgrade(&self);

@@ -84,6 +84,30 @@ pub const UNSYNCED_BYTES_MAX: u64 = 64 * 1024 * 1024;
 /// Synced bytes that a log keeps in memory for readers at its end.
 pub const TAIL_CACHE_BYTES: u64 = 8 * 1024 * 1024;
 
+/// An append that leaves a log with this much on no disk yet is written to its segment at once;
+/// less goes through the core's journal (docs/decisions/small-appends-share-a-journal.md).
+pub const DIRECT_WRITE_BYTES_MIN: u64 = 96 * 1024;
+
+/// Once so much of a log is in the journal and in whole blocks, it is written to its segment.
+pub const WRITE_BACK_BYTES: u64 = 1024 * 1024;
+
+/// The most that one commit of a journal holds, headers and all.
+pub const COMMIT_BYTES_MAX: usize = 1024 * 1024;
+
+/// One file of a journal.
+pub const JOURNAL_FILE_BYTES: u64 = 16 * 1024 * 1024;
+
+/// Files of one core's journal. What it holds at most is read at the start after a crash.
+pub const JOURNAL_FILES_MAX: usize = 4;
+
+/// Logs that write back at the same time to make room in a journal.
+pub const WRITE_BACKS_MAX: usize = 16;
+
+const _: () = assert!(DIRECT_WRITE_BYTES_MIN * 2 <= COMMIT_BYTES_MAX as u64);
+const _: () = assert!(COMMIT_BYTES_MAX as u64 * 8 <= JOURNAL_FILE_BYTES);
+const _: () = assert!(COMMIT_BYTES_MAX.is_multiple_of(BLOCK_BYTES));
+const _: () = assert!(JOURNAL_FILE_BYTES.is_multiple_of(BLOCK_BYTES as u64));
+
 /// How much recovery reads at a time.
 pub const SCAN_READ_BYTES: usize = 1024 * 1024;
 

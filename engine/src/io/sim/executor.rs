@@ -67,7 +67,12 @@ impl Executor {
         let id = self.next_task.get();
         self.next_task.set(id + 1);
         self.tasks.borrow_mut().insert(id, task);
-        self.ready.lock().unwrap().push(id);
+        // The runtime runs a new task at once, inside of the one that starts it; another might not.
+        if self.random.borrow_mut().coin() {
+            self.poll(id);
+        } else {
+            self.ready.lock().unwrap().push(id);
+        }
     }
 
     /// Nothing runs any more from now on.
@@ -113,10 +118,13 @@ impl Executor {
                 Some(ready.swap_remove(place))
             }
         };
-        let Some(id) = chosen else {
-            self.pass_time();
-            return;
-        };
+        match chosen {
+            Some(id) => self.poll(id),
+            None => self.pass_time(),
+        }
+    }
+
+    fn poll(&self, id: u64) {
         let Some(mut task) = self.tasks.borrow_mut().remove(&id) else { return };
         let waker = Waker::from(Arc::new(TaskWaker { task: id, ready: self.ready.clone() }));
         if task.as_mut().poll(&mut Context::from_waker(&waker)).is_pending() {

@@ -296,6 +296,21 @@ impl Sim {
         Ok(file)
     }
 
+    /// Writes pieces of a file, creating it if need be, and syncs it.
+    pub(crate) async fn patch(&self, path: &Path, pieces: &[(u64, Bytes)]) -> Result<(), IoError> {
+        let inode = self
+            .apply(Operation::Create, path, |disk| match disk.find_file(path) {
+                Err(Fault::NotFound) => disk.create_file(path),
+                found => found,
+            })
+            .await?;
+        let file = SimFile { sim: self.clone(), inode, path: path.to_owned() };
+        for (position, bytes) in pieces {
+            file.write_bytes(bytes.to_vec(), *position).await?;
+        }
+        file.sync().await
+    }
+
     pub(crate) async fn read_whole(&self, path: &Path) -> Result<Option<Bytes>, IoError> {
         let result = self
             .apply(Operation::Read, path, |disk| {

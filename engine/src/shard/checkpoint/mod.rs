@@ -137,8 +137,7 @@ impl Remembered {
     /// idle logs cost nothing.
     pub async fn visit(&mut self, id: PartitionId, log: &Rc<Log>) -> Result<(), LogError> {
         let before = self.points.get(&id).copied();
-        let is_at_rest =
-            before.is_some_and(|before| before.recovery_point == log.ends().durable_end);
+        let is_at_rest = before.is_some_and(|before| before.recovery_point == log.flushed_end());
         let recovery_point = match before {
             Some(before) if is_at_rest => before.recovery_point,
             Some(_) | None => log.checkpoint().await?,
