@@ -35,4 +35,4 @@ pub use connection::{
 };
 pub use error::{ClientError, Retriable, ServerError, check};
 pub use retry::RetryOptions;
-pub use types::{IsolationLevel, TopicPartition};
+pub use types::{IsolationLevel, TimestampType, TopicPartition};

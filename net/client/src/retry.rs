@@ -9,6 +9,8 @@ use crate::error::Retriable;
 pub struct RetryOptions {
     /// No attempt starts later than this after the first.
     pub give_up_after: Duration,
+    /// `None`: as many as time allows.
+    pub attempts_max: Option<u32>,
     pub backoff_min: Duration,
     pub backoff_max: Duration,
 }
@@ -17,6 +19,7 @@ impl Default for RetryOptions {
     fn default() -> Self {
         Self {
             give_up_after: Duration::from_secs(60),
+            attempts_max: None,
             backoff_min: Duration::from_millis(50),
             backoff_max: Duration::from_secs(1),
         }
@@ -36,13 +39,17 @@ impl RetryOptions {
     ) -> Result<T, E> {
         let start = socket::now();
         let mut backoff = self.backoff_min;
+        let mut attempts: u32 = 0;
         loop {
+            attempts = attempts.saturating_add(1);
             let error = match attempt().await {
                 Ok(value) => return Ok(value),
                 Err(error) => error,
             };
             let elapsed = socket::now().saturating_duration_since(start);
-            if !error.retriable() || elapsed.saturating_add(backoff) > self.give_up_after {
+            let is_last = self.attempts_max.is_some_and(|max| max <= attempts);
+            if is_last || !error.retriable() || elapsed.saturating_add(backoff) > self.give_up_after
+            {
                 return Err(error);
             }
             socket::sleep(backoff).await;
@@ -69,6 +76,7 @@ mod tests {
     fn options(give_up_ms: u64) -> RetryOptions {
         RetryOptions {
             give_up_after: Duration::from_millis(give_up_ms),
+            attempts_max: None,
             backoff_min: Duration::from_millis(1),
             backoff_max: Duration::from_millis(4),
         }

@@ -20,6 +20,26 @@ impl fmt::Display for TopicPartition {
     }
 }
 
+/// Whose clock a record's timestamp is from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TimestampType {
+    /// The producer's.
+    #[default]
+    CreateTime,
+    /// The broker's, when it appended the record.
+    LogAppendTime,
+}
+
+impl TimestampType {
+    /// As Kafka's tools write it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::CreateTime => "CreateTime",
+            Self::LogAppendTime => "LogAppendTime",
+        }
+    }
+}
+
 /// What a consumer may see of transactions.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum IsolationLevel {

@@ -16,6 +16,32 @@ pub struct ProducerStamp {
     pub transactional: bool,
 }
 
+impl ProducerStamp {
+    /// The same batch under another producer's numbers.
+    pub fn put_on(self, batch: &Bytes) -> Bytes {
+        let mut header = BatchHeader::decode(batch).expect("it was built here");
+        header.producer_id = self.producer_id;
+        header.producer_epoch = self.producer_epoch;
+        header.base_sequence = self.base_sequence;
+        header.transactional = self.transactional;
+        let (_, records) = batch.split_at(BATCH_HEADER_BYTES);
+        assemble(header, records)
+    }
+}
+
+/// Puts the checksum in, and the records behind the header.
+fn assemble(mut header: BatchHeader, records: &[u8]) -> Bytes {
+    let mut head = [0; BATCH_HEADER_BYTES];
+    header.encode(&mut head);
+    let (_, checked) = head.split_at(CHECKED_FROM);
+    header.crc = crc32c::crc32c_append(crc32c::crc32c(checked), records);
+    header.encode(&mut head);
+    let mut batch = BytesMut::with_capacity(BATCH_HEADER_BYTES.strict_add(records.len()));
+    batch.extend_from_slice(&head);
+    batch.extend_from_slice(records);
+    batch.freeze()
+}
+
 /// Records have offsets 0, 1, 2 … in it; the broker makes them absolute.
 #[derive(Debug)]
 pub struct BatchBuilder {
@@ -76,7 +102,7 @@ impl BatchBuilder {
             }
         };
         let length = BATCH_HEADER_BYTES.strict_add(records.len());
-        let mut header = BatchHeader {
+        let header = BatchHeader {
             base_offset: 0,
             batch_length: i32::try_from(length.strict_sub(LENGTH_UNTIL))
                 .expect("a batch is far below 2 GiB"),
@@ -95,15 +121,7 @@ impl BatchBuilder {
             base_sequence: producer.map_or(-1, |producer| producer.base_sequence),
             record_count: self.record_count,
         };
-        let mut head = [0; BATCH_HEADER_BYTES];
-        header.encode(&mut head);
-        let (_, checked) = head.split_at(CHECKED_FROM);
-        header.crc = crc32c::crc32c_append(crc32c::crc32c(checked), &records);
-        header.encode(&mut head);
-        let mut batch = BytesMut::with_capacity(length);
-        batch.extend_from_slice(&head);
-        batch.extend_from_slice(&records);
-        batch.freeze()
+        assemble(header, &records)
     }
 
     fn deltas(&self, record: &Record) -> (i64, i64) {

@@ -17,7 +17,7 @@ use wire::{
 use super::{
     ConsumeError, ConsumedRecord, ConsumerOptions,
     session::{Reading, Session},
-    visible::visible_records,
+    visible::{Visible, visible_records},
 };
 use crate::{
     CallError, Client, ClientError, Retriable, ServerError, Target, TopicPartition, check,
@@ -269,9 +269,10 @@ impl Fetcher {
         progress.fetch_offset = next_offset;
         let mut records: Vec<_> = records
             .into_iter()
-            .map(|record| {
+            .map(|Visible { record, timestamp_type, leader_epoch }| {
                 let following = record.offset.saturating_add(1);
-                (ConsumedRecord { partition: partition.clone(), record }, following)
+                let partition = partition.clone();
+                (ConsumedRecord { partition, record, timestamp_type, leader_epoch }, following)
             })
             .collect();
         // What is invisible behind the last record is passed together with it.

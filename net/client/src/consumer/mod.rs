@@ -18,7 +18,7 @@ pub use error::ConsumeError;
 pub use grouped::GroupOptions;
 
 use crate::{
-    Client, ClientError, IsolationLevel, TopicPartition,
+    Client, ClientError, IsolationLevel, TimestampType, TopicPartition,
     admin::{Admin, OffsetSpec},
     batch::Record,
 };
@@ -76,6 +76,9 @@ impl Default for ConsumerOptions {
 pub struct ConsumedRecord {
     pub partition: TopicPartition,
     pub record: Record,
+    pub timestamp_type: TimestampType,
+    /// The leader's that appended the record; `None` if it did not say.
+    pub leader_epoch: Option<i32>,
 }
 
 #[derive(Debug)]

@@ -7,9 +7,17 @@ use bytes::Bytes;
 use wire::messages::fetch_response::AbortedTransaction;
 
 use crate::{
-    IsolationLevel,
+    IsolationLevel, TimestampType,
     batch::{Batch, BatchError, Batches, Record},
 };
+
+/// A record with what its batch says of it.
+#[derive(Debug)]
+pub struct Visible {
+    pub record: Record,
+    pub timestamp_type: TimestampType,
+    pub leader_epoch: Option<i32>,
+}
 
 /// The visible records from `fetch_offset` on, and the offset to go on from.
 pub fn visible_records(
@@ -17,7 +25,7 @@ pub fn visible_records(
     fetch_offset: i64,
     isolation: IsolationLevel,
     mut aborted: Vec<AbortedTransaction>,
-) -> Result<(Vec<Record>, i64), BatchError> {
+) -> Result<(Vec<Visible>, i64), BatchError> {
     aborted.sort_by_key(|transaction| transaction.first_offset);
     let mut aborted = aborted.into_iter().peekable();
     let mut aborting: HashSet<i64> = HashSet::new();
@@ -32,7 +40,17 @@ pub fn visible_records(
         if end > next_offset {
             if shows(&batch, isolation, &mut aborting) {
                 let from = next_offset;
-                records.extend(batch.records()?.into_iter().filter(|record| record.offset >= from));
+                let timestamp_type = match batch.header.log_append_time {
+                    true => TimestampType::LogAppendTime,
+                    false => TimestampType::CreateTime,
+                };
+                let leader_epoch = Some(batch.header.leader_epoch).filter(|epoch| 0 <= *epoch);
+                let asked = batch.records()?.into_iter().filter(|record| record.offset >= from);
+                records.extend(asked.map(|record| Visible {
+                    record,
+                    timestamp_type,
+                    leader_epoch,
+                }));
             }
             next_offset = end;
         }
@@ -91,7 +109,7 @@ mod tests {
         });
         let fetched = log(&[(3, 7), (4, 8), (5, 7)]);
         let (records, next) = visible_records(fetched, from, isolation, aborted.collect()).unwrap();
-        (records.iter().map(|record| record.offset).collect(), next)
+        (records.iter().map(|visible| visible.record.offset).collect(), next)
     }
 
     #[test]

@@ -17,7 +17,7 @@ use crate::{
     signal::Signal,
 };
 
-type Promise = oneshot::Sender<Result<Delivery, Rc<ProduceError>>>;
+pub type Promise = oneshot::Sender<Result<Delivery, Rc<ProduceError>>>;
 
 #[derive(Debug)]
 pub struct Accumulator {
@@ -55,6 +55,8 @@ pub enum Next {
     Send(Gathered),
     /// Until something changes, or this has passed.
     Wait(Duration),
+    /// Nothing is left, but the task has other work.
+    Nothing,
     /// Nothing is left; the task ends, and the queue is unattended.
     Rest,
 }
@@ -93,7 +95,7 @@ impl Accumulator {
         &self.room
     }
 
-    /// Set whenever a batch has become full, or hurry begins.
+    /// Set whenever a batch has begun or become full, or hurry begins.
     pub const fn changed(&self) -> &Signal {
         &self.changed
     }
@@ -129,6 +131,9 @@ impl Accumulator {
             self.partitioner.borrow_mut().leave(topic, partition);
             self.changed.set();
         }
+        if queue.open.is_none() {
+            self.changed.set();
+        }
         let open = queue.open.get_or_insert_with(|| Gathered {
             builder: BatchBuilder::new(self.compression),
             promises: Vec::new(),
@@ -141,13 +146,23 @@ impl Accumulator {
         (delivery, !std::mem::replace(&mut queue.attended, true))
     }
 
-    pub fn next(&self, partition: &TopicPartition, linger: Duration, now: Instant) -> Next {
+    /// `is_idle`: the task has nothing else to do, and may end.
+    pub fn next(
+        &self,
+        partition: &TopicPartition,
+        linger: Duration,
+        now: Instant,
+        is_idle: bool,
+    ) -> Next {
         let mut queues = self.queues.borrow_mut();
         let Some(queue) = queues.get_mut(partition) else { return Next::Rest };
         if let Some(full) = queue.full.pop_front() {
             return Next::Send(full);
         }
         let Some(open) = &queue.open else {
+            if !is_idle {
+                return Next::Nothing;
+            }
             queue.attended = false;
             return Next::Rest;
         };

@@ -41,6 +41,10 @@ impl Identities {
         asked
     }
 
+    pub fn current(&self) -> Option<Identity> {
+        *self.current.borrow()
+    }
+
     /// After a batch whose fate is unknown its sequence numbers cannot be used again, nor left
     /// out: only a new identity can go on.
     pub fn discard(&self, identity: Identity) {

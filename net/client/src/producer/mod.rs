@@ -1,14 +1,16 @@
 //! Sends records: gathers them into batches per partition, keeps several batches of a broker in
 //! flight, and tries again what may succeed later.
 //!
-//! Order is kept per partition: a partition has one batch in flight at a time, and what gathers
-//! meanwhile leaves as the next. With idempotence the broker removes what arrives twice.
+//! Order is kept per partition. With idempotence the broker removes what arrives twice and refuses what
+//! arrives too early, so a partition may have several batches in flight; without it has one.
 
 mod accumulator;
+mod attempt;
 mod error;
 mod identity;
 mod partitioner;
 mod sender;
+mod window;
 
 use std::{rc::Rc, time::Duration};
 
@@ -49,7 +51,7 @@ impl Acks {
 pub struct ProducerOptions {
     pub acks: Acks,
     pub compression: Compression,
-    /// How long a batch waits for more records if nothing else is in flight to its partition.
+    /// How long a batch waits for more records.
     pub linger: Duration,
     /// Before compression.
     pub batch_bytes_max: usize,
@@ -57,6 +59,10 @@ pub struct ProducerOptions {
     pub buffer_bytes_max: usize,
     /// From the moment a record is given until it has failed for good.
     pub delivery_timeout: Duration,
+    /// `None`: as often as time allows.
+    pub retries_max: Option<u32>,
+    /// Batches of one partition that are on their way at a time, if the producer is idempotent.
+    pub in_flight_max: usize,
     /// Needs `Acks::All`.
     pub idempotent: bool,
 }
@@ -70,10 +76,16 @@ impl Default for ProducerOptions {
             batch_bytes_max: 16 << 10,
             buffer_bytes_max: 32 << 20,
             delivery_timeout: Duration::from_secs(120),
+            retries_max: None,
+            in_flight_max: BATCHES_REMEMBERED,
             idempotent: true,
         }
     }
 }
+
+/// A broker remembers so many batches of a producer in each partition: of more it could not tell whether
+/// they came before.
+const BATCHES_REMEMBERED: usize = 5;
 
 /// Where a record went.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -180,6 +192,12 @@ impl Producer {
 }
 
 impl Shared {
+    /// Without sequence numbers a batch that fails would be overtaken by the next.
+    fn in_flight_max(&self) -> usize {
+        let asked = if self.options.idempotent { self.options.in_flight_max } else { 1 };
+        asked.clamp(1, BATCHES_REMEMBERED)
+    }
+
     async fn partition_count(&self, topic: &str) -> Result<i32, ProduceError> {
         let find = async || self.client.topic(topic).await;
         let found = match self.client.topic(topic).await {

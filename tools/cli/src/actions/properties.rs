@@ -115,6 +115,10 @@ impl ProducerSettings {
             "batch.size" => producer.batch_bytes_max = number::<usize>(key, value)?.max(1),
             "buffer.memory" => producer.buffer_bytes_max = number(key, value)?,
             "delivery.timeout.ms" => producer.delivery_timeout = millis(key, value)?,
+            "retries" => producer.retries_max = Some(number(key, value)?),
+            "max.in.flight.requests.per.connection" => {
+                producer.in_flight_max = number(key, value)?;
+            }
             "enable.idempotence" => producer.idempotent = boolean(key, value)?,
             _ => set_client(&mut self.client, key, value)?,
         }
@@ -130,6 +134,10 @@ pub fn set_client(client: &mut ClientOptions, key: &str, value: &str) -> Result<
         "request.timeout.ms" => client.connection.request_timeout = millis(key, value)?,
         "default.api.timeout.ms" | "max.block.ms" => {
             client.retry.give_up_after = millis(key, value)?;
+        }
+        "send.buffer.bytes" => client.connection.connect.send_buffer_bytes = buffer(key, value)?,
+        "receive.buffer.bytes" => {
+            client.connection.connect.receive_buffer_bytes = buffer(key, value)?;
         }
         "retry.backoff.ms" => client.retry.backoff_min = millis(key, value)?,
         "retry.backoff.max.ms" => client.retry.backoff_max = millis(key, value)?,
@@ -148,6 +156,11 @@ pub fn set_client(client: &mut ClientOptions, key: &str, value: &str) -> Result<
         }
     }
     Ok(())
+}
+
+/// Kafka's -1 leaves the size to the kernel.
+fn buffer(key: &str, value: &str) -> Result<Option<usize>, Failure> {
+    Ok(usize::try_from(number::<i64>(key, value)?).ok())
 }
 
 pub fn number<T: FromStr>(key: &str, value: &str) -> Result<T, Failure> {

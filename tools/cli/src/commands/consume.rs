@@ -68,6 +68,9 @@ enum Field {
     Partition,
     Offset,
     Timestamp,
+    TimestampType,
+    /// Of the leader that appended the record.
+    Epoch,
     Headers,
     Key,
 }
@@ -181,6 +184,14 @@ fn write(options: &Options, consumed: &ConsumedRecord, out: &mut Vec<u8>) {
                 }
                 .as_bytes(),
             ),
+            Field::TimestampType => {
+                out.extend_from_slice(consumed.timestamp_type.name().as_bytes());
+            }
+            Field::Epoch => {
+                let epoch =
+                    consumed.leader_epoch.map_or_else(|| "-".to_owned(), |epoch| epoch.to_string());
+                out.extend_from_slice(epoch.as_bytes());
+            }
             Field::Headers => {
                 for (index, header) in record.headers.iter().enumerate() {
                     if index > 0 {
@@ -230,6 +241,8 @@ fn json_record(options: &Options, consumed: &ConsumedRecord) -> Value {
         "partition": partition.partition,
         "offset": record.offset,
         "timestamp": timestamp,
+        "timestamp_type": consumed.timestamp_type.name(),
+        "leader_epoch": consumed.leader_epoch,
         "key": bytes(options.key_format, record.key.as_deref()),
         "value": bytes(options.value_format, record.value.as_deref()),
         "headers": headers.collect::<Vec<_>>(),
@@ -240,6 +253,7 @@ fn json_record(options: &Options, consumed: &ConsumedRecord) -> Value {
 mod tests {
     use bytes::Bytes;
     use clap::Parser;
+    use client::TimestampType;
     use client::batch::{Header, Record};
 
     use super::*;
@@ -260,7 +274,12 @@ mod tests {
             value: None,
             headers: vec![Header { key: "h".to_owned(), value: Some(Bytes::from_static(b"1")) }],
         };
-        let consumed = ConsumedRecord { partition: TopicPartition::new("t", 2), record };
+        let consumed = ConsumedRecord {
+            partition: TopicPartition::new("t", 2),
+            record,
+            timestamp_type: TimestampType::LogAppendTime,
+            leader_epoch: Some(4),
+        };
         let mut out = Vec::new();
         write(&options, &consumed, &mut out);
         String::from_utf8(out).unwrap()
@@ -269,14 +288,16 @@ mod tests {
     #[test]
     fn a_record_is_written_in_the_fields_that_are_asked_for() {
         assert_eq!(written("t"), "null\n");
+        assert_eq!(written("t --show epoch,timestamp-type"), "4\tLogAppendTime\tnull\n");
         assert_eq!(
             written("t --show partition,offset,timestamp,headers,key --key-format hex"),
             "2\t7\t1970-01-01T00:00:00.000Z\th:1\t6b\tnull\n"
         );
         assert_eq!(
             written("t --json --timestamp-format millis"),
-            "{\"headers\":[{\"key\":\"h\",\"value\":\"1\"}],\"key\":\"k\",\"offset\":7,\
-             \"partition\":2,\"timestamp\":0,\"topic\":\"t\",\"value\":null}\n"
+            "{\"headers\":[{\"key\":\"h\",\"value\":\"1\"}],\"key\":\"k\",\"leader_epoch\":4,\
+             \"offset\":7,\"partition\":2,\"timestamp\":0,\"timestamp_type\":\"LogAppendTime\",\
+             \"topic\":\"t\",\"value\":null}\n"
         );
     }
 }

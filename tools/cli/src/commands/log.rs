@@ -159,6 +159,7 @@ fn shown(path: &Path, report: &Report) -> String {
 
 fn index_folders(options: &Index) -> Result<(), Failure> {
     let partitions = partitions(&options.folders)?;
+    let _locks = if options.rebuild { folder::lock(&partitions)? } else { Vec::new() };
     let progress = progress(&partitions)?;
     for path in partitions {
         progress.set_message(path.display().to_string());

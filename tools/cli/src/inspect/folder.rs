@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use engine::io::{FolderLock, LockError};
 use engine::types::Offset;
 
 use crate::exit::Failure;
@@ -50,6 +51,30 @@ pub fn with_ending(folder: &Path, ending: &str) -> Result<Vec<PathBuf>, Failure>
     });
     paths.sort_unstable();
     Ok(paths)
+}
+
+/// Keeps brokers off the data folders of partitions that are about to be changed, for as long as the
+/// locks live. A copy that lies elsewhere needs none.
+pub fn lock(partitions: &[PathBuf]) -> Result<Vec<FolderLock>, Failure> {
+    let mut folders: Vec<PathBuf> = Vec::new();
+    for partition in partitions {
+        let partition = fs::canonicalize(partition)
+            .map_err(|error| Failure::failed(format!("{}: {error}", partition.display())))?;
+        folders.extend(partition.parent().map(Path::to_owned));
+    }
+    folders.sort_unstable();
+    folders.dedup();
+    folders.retain(|folder| folder.join("meta.properties").exists());
+    let take = |folder: &PathBuf| {
+        FolderLock::take(folder).map_err(|error| match error {
+            LockError::Taken { folder } => Failure::failed(format!(
+                "a broker uses the data folder {}: stop it first, or work on a copy",
+                folder.display()
+            )),
+            other @ LockError::Io { .. } => Failure::failed(other),
+        })
+    };
+    folders.iter().map(take).collect()
 }
 
 /// The folder itself if it holds segments, else the partitions in it.

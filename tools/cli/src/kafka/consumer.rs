@@ -41,6 +41,7 @@ pub const FLAGS: Flags = Flags {
         value("consumer-property", "the old name of --command-property"),
         value("command-config", "a properties file for the consumer"),
         value("consumer.config", "the old name of --command-config"),
+        switch("enable-systest-events", "say shutdown_complete at the end"),
         switch("skip-message-on-error", "leave out a record that cannot be written"),
         switch("help", "this text"),
         switch("version", "the version"),
@@ -80,6 +81,9 @@ pub fn run(parsed: &Parsed) -> Result<(), Failure> {
     }
     if !done.as_ref().is_err_and(Failure::is_quiet) {
         out::remark(&format!("Processed a total of {count} messages"));
+    }
+    if parsed.has("enable-systest-events") {
+        out::line("shutdown_complete")?;
     }
     done.map(drop)
 }

@@ -42,6 +42,7 @@ pub const FLAGS: Flags = Flags {
         switch("dry-run", "show the new offsets and change nothing (the default)"),
         switch("execute", "change the offsets"),
         switch("export", "write the new offsets as lines of comma-separated values"),
+        value("validate-regex", "say whether this is a regular expression, and end"),
         value("timeout", "how long to wait for an answer, in milliseconds"),
         switch("help", "this text"),
         switch("version", "the version"),
@@ -51,6 +52,12 @@ pub const FLAGS: Flags = Flags {
 const ACTIONS: [&str; 5] = ["list", "describe", "delete", "reset-offsets", "delete-offsets"];
 
 pub fn run(parsed: &Parsed) -> Result<(), Failure> {
+    if let Some(expression) = parsed.value("validate-regex") {
+        return out::line(&match regex_lite::Regex::new(expression) {
+            Ok(_) => format!("The regular expression `{expression}` is valid."),
+            Err(error) => format!("The regular expression `{expression}` is invalid: {error}."),
+        });
+    }
     let mut options = client_options(parsed)?;
     if let Some(timeout) = parsed.number("timeout")? {
         options.retry.give_up_after = std::time::Duration::from_millis(timeout);

@@ -37,13 +37,18 @@ pub const FLAGS: Flags = Flags {
         value("max-block-ms", "how long a record may wait for its topic"),
         value("metadata-expiry-ms", "how old knowledge of the cluster may be"),
         value("retry-backoff-ms", "the first pause before another attempt"),
+        value("message-send-max-retries", "attempts after the first; else as many as time allows"),
+        value("socket-buffer-size", "the kernel's buffer for what is sent; else it adapts it"),
+        value("line-reader", "LineMessageReader, which is the only one"),
         switch("help", "this text"),
         switch("version", "the version"),
     ],
 };
 
 /// Flags that are settings by another name.
-const SETTINGS: [(&str, &str); 9] = [
+const SETTINGS: [(&str, &str); 11] = [
+    ("message-send-max-retries", "retries"),
+    ("socket-buffer-size", "send.buffer.bytes"),
     ("request-required-acks", "acks"),
     ("request-timeout-ms", "request.timeout.ms"),
     ("timeout", "linger.ms"),
@@ -102,6 +107,13 @@ fn settings(parsed: &Parsed) -> Result<ProducerSettings, Failure> {
 }
 
 fn format(parsed: &Parsed) -> Result<LineFormat, Failure> {
+    if let Some(class) = parsed.value("line-reader")
+        && class.rsplit('.').next() != Some("LineMessageReader")
+    {
+        return Err(Failure::usage(format!(
+            "there is no line reader {class}; use LineMessageReader, which is the default"
+        )));
+    }
     let mut format = LineFormat::default();
     let mut pairs = Vec::new();
     if let Some(path) = parsed.value("reader-config") {
@@ -159,5 +171,7 @@ mod tests {
         let format = format.unwrap();
         assert!(format.parse_key && format.key_separator == ":");
         assert!(super::format(&parse("--property parse.keys=true")).is_err());
+        assert!(super::format(&parse("--line-reader a.LineMessageReader")).is_ok());
+        assert!(super::format(&parse("--line-reader a.Other")).is_err());
     }
 }

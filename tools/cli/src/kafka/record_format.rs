@@ -45,8 +45,10 @@ impl Deserializer {
             Self::Short => rest.try_get_i16().map(|number| number.to_string()),
             Self::Integer => rest.try_get_i32().map(|number| number.to_string()),
             Self::Long => rest.try_get_i64().map(|number| number.to_string()),
-            Self::Float => rest.try_get_f32().map(|number| format!("{number:?}")),
-            Self::Double => rest.try_get_f64().map(|number| format!("{number:?}")),
+            Self::Float => {
+                rest.try_get_f32().map(|number| as_java_writes(f64::from(number), number))
+            }
+            Self::Double => rest.try_get_f64().map(|number| as_java_writes(number, number)),
         };
         match text {
             Ok(text) if rest.is_empty() => {
@@ -58,6 +60,22 @@ impl Deserializer {
                 bytes.len()
             ))),
         }
+    }
+}
+
+/// Java writes numbers from a thousandth to ten million plainly and all others with an exponent, always
+/// with a digit behind the point. `value` has the size of the number, `number` its own digits.
+fn as_java_writes<N: std::fmt::Debug + std::fmt::UpperExp>(value: f64, number: N) -> String {
+    if value.is_infinite() {
+        return if value < 0.0 { "-Infinity".to_owned() } else { "Infinity".to_owned() };
+    }
+    if value.is_nan() || value == 0.0 || (1e-3..1e7).contains(&value.abs()) {
+        return format!("{number:?}");
+    }
+    let text = format!("{number:E}");
+    match text.split_once('E') {
+        Some((digits, exponent)) if !digits.contains('.') => format!("{digits}.0E{exponent}"),
+        _ => text,
     }
 }
 
@@ -79,8 +97,6 @@ pub struct RecordFormat {
     pub key_deserializer: Deserializer,
     pub value_deserializer: Deserializer,
     headers_deserializer: Deserializer,
-    /// Whether the topic's timestamps are the broker's is not told to clients by each record.
-    timestamp_name: &'static str,
 }
 
 impl Default for RecordFormat {
@@ -101,7 +117,6 @@ impl Default for RecordFormat {
             key_deserializer: Deserializer::Text,
             value_deserializer: Deserializer::Text,
             headers_deserializer: Deserializer::Text,
-            timestamp_name: "CreateTime",
         }
     }
 }
@@ -143,7 +158,7 @@ impl RecordFormat {
         if self.timestamp {
             let text = match record.timestamp {
                 -1 => "NO_TIMESTAMP".to_owned(),
-                timestamp => format!("{}:{timestamp}", self.timestamp_name),
+                timestamp => format!("{}:{timestamp}", consumed.timestamp_type.name()),
             };
             self.field(start, text.as_bytes(), out);
         }
@@ -158,6 +173,7 @@ impl RecordFormat {
             self.field(start, b"Delivery:NOT_PRESENT", out);
         }
         if self.epoch {
+            // Kafka's tool does not pass the epoch on to its formatter.
             self.field(start, b"Epoch:NOT_PRESENT", out);
         }
         if self.headers {
@@ -213,17 +229,26 @@ impl RecordFormat {
 #[cfg(test)]
 mod tests {
     use bytes::Bytes;
-    use client::TopicPartition;
     use client::batch::{Header, Record};
+    use client::{TimestampType, TopicPartition};
 
     use super::*;
 
     fn written(properties: &[(&str, &str)], record: Record) -> String {
+        written_of(properties, record, TimestampType::CreateTime)
+    }
+
+    fn written_of(
+        properties: &[(&str, &str)],
+        record: Record,
+        timestamp_type: TimestampType,
+    ) -> String {
         let mut format = RecordFormat::default();
         for (key, value) in properties {
             format.set(key, value).ok().unwrap();
         }
-        let consumed = ConsumedRecord { partition: TopicPartition::new("lab", 2), record };
+        let partition = TopicPartition::new("lab", 2);
+        let consumed = ConsumedRecord { partition, record, timestamp_type, leader_epoch: Some(7) };
         let mut out = Vec::new();
         format.write(&consumed, &mut out).ok().unwrap();
         String::from_utf8(out).unwrap()
@@ -263,6 +288,11 @@ mod tests {
             written(&ALL, plain),
             "CreateTime:1795281762840\tPartition:2\tOffset:1\tNO_HEADERS\tk1\tv1\n"
         );
+        let appended = [("print.timestamp", "true")];
+        assert_eq!(
+            written_of(&appended, record(), TimestampType::LogAppendTime),
+            "LogAppendTime:1795281762840\tv1\n"
+        );
         let more = [
             ("print.key", "true"),
             ("print.epoch", "true"),
@@ -271,6 +301,26 @@ mod tests {
             ("key.separator", ":"),
         ];
         assert_eq!(written(&more, record()), "Delivery:NOT_PRESENT:Epoch:NOT_PRESENT:k1\n");
+    }
+
+    /// As `Double.toString` and `Float.toString` give them.
+    #[test]
+    fn numbers_with_a_point_are_written_as_java_writes_them() {
+        for (number, text) in [
+            (1.030_084_365_620_140_8e-71, "1.0300843656201408E-71"),
+            (1e16, "1.0E16"),
+            (1e7, "1.0E7"),
+            (-9_999_999.0, "-9999999.0"),
+            (0.001, "0.001"),
+            (0.000_1, "1.0E-4"),
+            (-0.0, "-0.0"),
+            (f64::NAN, "NaN"),
+            (f64::NEG_INFINITY, "-Infinity"),
+        ] {
+            assert_eq!(as_java_writes(number, number), text);
+        }
+        let float = 1.1e-5_f32;
+        assert_eq!(as_java_writes(f64::from(float), float), "1.1E-5");
     }
 
     #[test]

@@ -25,6 +25,7 @@ pub const FLAGS: Flags = Flags {
         switch("create", "create a topic"),
         switch("alter", "give a topic more partitions"),
         switch("delete", "delete topics"),
+        value("delete-config", "without effect, as in Kafka since 4.0; see kafka-configs"),
         value("topic", "the topic; a regular expression except with --create"),
         value("topic-id", "with --describe: the topic by its id"),
         value("partitions", "the number of partitions"),
@@ -57,6 +58,12 @@ pub fn run(parsed: &Parsed) -> Result<(), Failure> {
         ));
     };
     check(parsed, action)?;
+    if parsed.has("delete-config") {
+        out::remark(
+            "delete-config has no effect any more, as in Kafka since 4.0; use kafka-configs \
+             --alter --delete-config",
+        );
+    }
     let done = session::administrate(options, async |admin| match action {
         "list" => list(&admin, parsed).await,
         "describe" => describe(&admin, parsed).await,
