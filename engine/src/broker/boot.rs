@@ -15,15 +15,15 @@ use crate::cluster::{ClusterImage, Endpoint};
 use crate::config::{BrokerConfig, Listener};
 use crate::io::{IoError, Runtime, host_name, random_uuid};
 use crate::journal::{self, Replay, ReplayError};
-use crate::log::Opening;
 use crate::log::format::clean_shutdown;
 use crate::log::format::meta_properties::{self, MetaProperties, MetaPropertiesError};
+use crate::log::{Opening, is_deleted, set_aside};
 use crate::records::metadata::MetadataRecord;
 use crate::shard::{
     Controller, Found, Known, METADATA_FOLDER, MetadataError, MetadataLog, Shard, remove_others,
 };
-use crate::types::BrokerId;
 use crate::types::limits::META_PROPERTIES_BYTES_MAX;
+use crate::types::{BrokerId, PartitionIndex};
 
 /// What was found out.
 pub struct Boot {
@@ -59,6 +59,12 @@ pub enum BootError {
     Twice { name: String, first: PathBuf, second: PathBuf },
     #[error(transparent)]
     Journal(#[from] ReplayError),
+    #[error(
+        "the data folders hold partitions ({name} is one), but the metadata log in {} has nothing: \
+         is metadata.log.dir the right one? The folder of a Kafka that used ZooKeeper has its \
+         metadata elsewhere and cannot be taken over. Nothing was changed", folder.display()
+    )]
+    NoMetadata { name: String, folder: PathBuf },
     #[error("the metadata cannot be used: {0}")]
     Metadata(#[from] MetadataError),
     #[error("this node cannot join its cluster: {0}")]
@@ -69,11 +75,17 @@ pub async fn boot(shard: &Rc<Shard>) -> Result<Boot, BootError> {
     let (runtime, config) = (&shard.runtime, shard.config());
     let identities = identities(runtime, &config).await?;
     let was_clean = take_clean_marks(runtime, &config.log_folders).await? || identities.are_new;
-    let found = find_partitions(runtime, &config.log_folders).await?;
+    let mut found = find_partitions(runtime, &config.log_folders).await?;
     let replay = journal::read(runtime, &config.log_folders).await?;
     let known = Known::read(runtime, &config.metadata_log_folder).await?;
     let folder = config.metadata_log_folder.join(METADATA_FOLDER);
     let (mut log, mut image) = MetadataLog::open(runtime, folder, &identities.cluster_id).await?;
+    if image.is_empty() {
+        let name = found.keys().find(|name| *name != METADATA_FOLDER);
+        if let Some(name) = name.cloned() {
+            return Err(BootError::NoMetadata { name, folder: config.metadata_log_folder.clone() });
+        }
+    }
     log.begin_epoch(shard.node).await?;
     if image.is_empty() {
         store(&mut log, &mut image, command::format(&config)).await?;
@@ -91,12 +103,13 @@ pub async fn boot(shard: &Rc<Shard>) -> Result<Boot, BootError> {
     // Nobody else decides whether this node lives: it is unfenced at once.
     let unfenced = command::unfence_broker(&image, config.node_id);
     store(&mut log, &mut image, unfenced.records).await?;
+    set_strays_aside(runtime, &config.log_folders, &mut found, &image).await?;
     shard.set_controller(Controller::new(Rc::clone(shard), log));
     let opening = if was_clean { Opening::Clean } else { Opening::Recover };
     Ok(Boot {
         cluster_id: identities.cluster_id,
         image: Arc::new(image),
-        found,
+        found: Arc::new(found),
         opening,
         known,
         replay: Arc::new(replay),
@@ -217,10 +230,16 @@ async fn remove_journals(runtime: &Runtime, folders: &[PathBuf]) -> Result<(), I
     journal::remove(runtime, &journal::find(runtime, folders).await?).await
 }
 
-async fn find_partitions(runtime: &Runtime, folders: &[PathBuf]) -> Result<Found, BootError> {
+/// Name of each partition folder and the place of its data folder.
+type Places = BTreeMap<String, usize>;
+
+async fn find_partitions(runtime: &Runtime, folders: &[PathBuf]) -> Result<Places, BootError> {
     let mut found = BTreeMap::new();
     for (place, folder) in folders.iter().enumerate() {
         for entry in runtime.directory(folder).list().await? {
+            if entry.is_folder && is_deleted(&entry.name) {
+                runtime.directory(&folder.join(&entry.name)).remove_tree().await?;
+            }
             if !entry.is_folder || !is_partition_name(&entry.name) {
                 continue;
             }
@@ -233,7 +252,36 @@ async fn find_partitions(runtime: &Runtime, folders: &[PathBuf]) -> Result<Found
             }
         }
     }
-    Ok(Arc::new(found))
+    Ok(found)
+}
+
+/// Folders of partitions that the metadata does not know: their deletion was decided and did not reach
+/// the disk. A later topic of that name must not find them, and an operator may still want them.
+/// A folder whose topic was deleted and created again is noticed when it is opened.
+async fn set_strays_aside(
+    runtime: &Runtime,
+    folders: &[PathBuf],
+    found: &mut Places,
+    image: &ClusterImage,
+) -> Result<(), BootError> {
+    let is_known = |name: &str| {
+        let (topic, index) = name.rsplit_once('-')?;
+        let index = PartitionIndex::from_wire(index.parse().ok()?)?;
+        image.topic_named(topic)?.partition(index)
+    };
+    let of_a_topic = |name: &String| name != METADATA_FOLDER && is_known(name).is_none();
+    let strays: Vec<String> = found.keys().filter(|name| of_a_topic(name)).cloned().collect();
+    for name in strays {
+        let Some(folder) = found.remove(&name).and_then(|place| folders.get(place)) else {
+            continue;
+        };
+        let away = set_aside(runtime, &folder.join(&name), random_uuid().0).await?;
+        tracing::warn!(
+            partition = name, moved_to = %away.display(),
+            "no topic has this partition; remove its folder if nobody misses it"
+        );
+    }
+    Ok(())
 }
 
 /// `topic-7`; folders on their way out have a further suffix.
@@ -305,7 +353,7 @@ mod tests {
         for name in ["t-0", "a-b-12", "__consumer_offsets-49"] {
             assert!(is_partition_name(name), "{name}");
         }
-        for name in ["t", "-1", "t-", "t-0.1f-delete", "t-0-stray", "t-1x"] {
+        for name in ["t", "-1", "t-", "t-0.1f-delete", "t-0.1f-stray", "t-1x"] {
             assert!(!is_partition_name(name), "{name}");
         }
     }

@@ -27,6 +27,7 @@ pub mod producers;
 mod read;
 mod replay;
 mod resume;
+mod retired;
 mod scan;
 mod segment;
 mod state;
@@ -46,6 +47,7 @@ pub use options::{LogOptions, Opening};
 pub use producers::{AppendContext, Origin};
 pub use read::LogSlice;
 pub use replay::Kept;
+pub use retired::{is_deleted, remove_folder, set_aside};
 pub use state::LogEnds;
 pub use times::TimedOffset;
 

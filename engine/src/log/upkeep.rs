@@ -9,8 +9,9 @@ use crate::log::Log;
 use crate::log::error::LogError;
 use crate::log::file_names::{DELETED, FileKind};
 use crate::log::format::log_start;
+use crate::log::retired::remove_folder;
 use crate::log::segment::Segment;
-use crate::types::{Offset, Timestamp};
+use crate::types::{Offset, Timestamp, TopicId};
 
 impl Log {
     /// Gives up all records below `new_start` (DeleteRecords). Returns the start of the log.
@@ -288,10 +289,8 @@ impl Log {
         for segment in segments {
             self.runtime.open_files().forget(&segment.path(self.folder()));
         }
-        self.directory.remove_tree().await?;
-        if let Some(parent) = self.folder().parent() {
-            self.runtime.directory(parent).sync().await?;
-        }
+        let topic = self.topic_id().unwrap_or(TopicId([0; 16]));
+        remove_folder(&self.runtime, self.folder(), topic).await?;
         Ok(())
     }
 }

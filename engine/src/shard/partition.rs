@@ -5,12 +5,15 @@ use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::rc::Rc;
+use std::time::Duration;
 
 use futures_channel::oneshot;
 
-use crate::io::Runtime;
+use crate::io::{Moment, Runtime, random_uuid};
 use crate::journal::Journal;
-use crate::log::{self, AppendContext, AppendError, Kept, Log, LogOptions, Opening, Origin};
+use crate::log::{
+    self, AppendContext, AppendError, Kept, Log, LogOptions, OpenError, Opening, Origin,
+};
 use crate::record::CheckedBatch;
 use crate::shard::request::{AppendFailure, PartitionError};
 use crate::shard::waiters::Waiters;
@@ -29,6 +32,8 @@ pub struct Partition {
     slot: RefCell<Slot>,
     queue: RefCell<VecDeque<Queued>>,
     is_draining: Cell<bool>,
+    /// How long the next failure to open keeps others from trying.
+    retry_pause: Cell<Duration>,
 }
 
 enum Slot {
@@ -42,8 +47,12 @@ enum Slot {
         options: LogOptions,
     },
     Open(Rc<Log>),
+    /// Whoever asks may try again after the pause: a disk that was full or away comes back, and an
+    /// operator repairs a file.
     Failed {
         reason: String,
+        options: LogOptions,
+        retry_at: Moment,
     },
     /// Deleted or closed: nothing is accepted any more.
     Gone,
@@ -100,6 +109,7 @@ impl Partition {
             slot: RefCell::new(Slot::Unopened { options, opening }),
             queue: RefCell::default(),
             is_draining: Cell::new(false),
+            retry_pause: Cell::new(RETRY_PAUSE_MIN),
         }
     }
 
@@ -123,8 +133,14 @@ impl Partition {
                 let mut slot = self.slot.borrow_mut();
                 match &mut *slot {
                     Slot::Open(log) => return Ok(Rc::clone(log)),
-                    Slot::Failed { reason } => {
+                    Slot::Failed { reason, retry_at, .. } if self.runtime.now() < *retry_at => {
                         return Err(PartitionError::Storage { reason: reason.clone() });
+                    }
+                    // What is in the folder now, nobody has closed in order.
+                    Slot::Failed { options, .. } => {
+                        *slot =
+                            Slot::Unopened { options: options.clone(), opening: Opening::Recover };
+                        continue;
                     }
                     Slot::Gone => return Err(PartitionError::UnknownTopicOrPartition),
                     Slot::Opening { waiting, .. } => {
@@ -148,8 +164,7 @@ impl Partition {
     }
 
     async fn open(self: Rc<Self>, options: LogOptions, opening: Opening) {
-        let (kept, folder) = (self.kept.borrow().clone(), self.folder.clone());
-        let result = Log::open_with(&self.runtime, folder, options, opening, &kept).await;
+        let result = self.open_own(options, opening).await;
         let next = match result {
             Ok(log) => {
                 self.kept.take();
@@ -165,8 +180,14 @@ impl Partition {
                 Slot::Open(log)
             }
             Err(error) => {
+                let pause = self.retry_pause.get();
+                self.retry_pause.set(pause.saturating_mul(2).min(RETRY_PAUSE_MAX));
                 tracing::error!(partition = %self.folder.display(), %error, "cannot open");
-                Slot::Failed { reason: error.to_string() }
+                Slot::Failed {
+                    reason: error.to_string(),
+                    options: self.current_options(),
+                    retry_at: self.runtime.now().after(pause),
+                }
             }
         };
         let before = std::mem::replace(&mut *self.slot.borrow_mut(), next);
@@ -182,8 +203,12 @@ impl Partition {
             // Deleted while it opened: leave it so.
             Slot::Gone => {
                 let opened = std::mem::replace(&mut *self.slot.borrow_mut(), Slot::Gone);
-                if let Slot::Open(log) = opened {
-                    remove(&log).await;
+                match opened {
+                    Slot::Open(log) => remove(&log).await,
+                    Slot::Unopened { .. }
+                    | Slot::Opening { .. }
+                    | Slot::Failed { .. }
+                    | Slot::Gone => self.remove_unopened().await,
                 }
             }
             Slot::Unopened { .. } | Slot::Open(_) | Slot::Failed { .. } => {
@@ -192,11 +217,42 @@ impl Partition {
         }
     }
 
+    /// Opens the log. A folder of this name that belongs to another topic, an earlier one whose
+    /// deletion did not reach the disk, is set aside as Kafka does it.
+    async fn open_own(&self, options: LogOptions, opening: Opening) -> Result<Rc<Log>, OpenError> {
+        let (runtime, folder) = (&self.runtime, &self.folder);
+        let kept = self.kept.borrow().clone();
+        match Log::open_with(runtime, folder.clone(), options.clone(), opening, &kept).await {
+            Err(OpenError::OtherTopic { found, expected, .. }) => {
+                let away = log::set_aside(runtime, folder, random_uuid().0).await?;
+                tracing::warn!(
+                    partition = %folder.display(), %found, %expected, moved_to = %away.display(),
+                    "the folder belonged to another topic; remove it if nobody misses it"
+                );
+                Log::open_with(runtime, folder.clone(), options, Opening::Clean, &kept).await
+            }
+            other => other,
+        }
+    }
+
+    /// While the log opens: the newest settings may have come since it began.
+    fn current_options(&self) -> LogOptions {
+        match &*self.slot.borrow() {
+            Slot::Opening { options, .. }
+            | Slot::Unopened { options, .. }
+            | Slot::Failed { options, .. } => options.clone(),
+            // Nobody will open it again.
+            Slot::Open(_) | Slot::Gone => LogOptions::default(),
+        }
+    }
+
     pub fn set_options(&self, new: LogOptions) {
         match &mut *self.slot.borrow_mut() {
-            Slot::Unopened { options, .. } | Slot::Opening { options, .. } => *options = new,
+            Slot::Unopened { options, .. }
+            | Slot::Opening { options, .. }
+            | Slot::Failed { options, .. } => *options = new,
             Slot::Open(log) => log.set_options(new),
-            Slot::Failed { .. } | Slot::Gone => {}
+            Slot::Gone => {}
         }
     }
 
@@ -257,7 +313,12 @@ impl Partition {
     }
 
     /// Seals the log; nothing is accepted afterwards. True if it was never opened or closed well.
-    pub async fn close(&self) -> bool {
+    pub async fn close(self: &Rc<Self>) -> bool {
+        // A log that is half open can neither be sealed nor left: whoever opens it comes first.
+        let is_opening = matches!(&*self.slot.borrow(), Slot::Opening { .. });
+        if is_opening {
+            self.log().await.ok();
+        }
         let slot = std::mem::replace(&mut *self.slot.borrow_mut(), Slot::Gone);
         self.waiters.borrow_mut().wake_all();
         match slot {
@@ -274,23 +335,29 @@ impl Partition {
         }
     }
 
+    async fn remove_unopened(&self) {
+        let removed = log::remove_folder(&self.runtime, &self.folder, self.id.topic).await;
+        if let Err(error) = removed {
+            tracing::error!(%error, "a deleted partition is still on disk");
+        }
+    }
+
     /// Removes the log with everything in it.
     pub async fn delete(&self) {
         let slot = std::mem::replace(&mut *self.slot.borrow_mut(), Slot::Gone);
         self.waiters.borrow_mut().wake_all();
         match slot {
             Slot::Open(log) => remove(&log).await,
-            Slot::Unopened { .. } | Slot::Failed { .. } => {
-                let removed = self.runtime.directory(&self.folder).remove_tree().await;
-                if let Err(error) = removed {
-                    tracing::error!(%error, "a deleted partition is still on disk");
-                }
-            }
+            Slot::Unopened { .. } | Slot::Failed { .. } => self.remove_unopened().await,
             // Whoever opens it finds it gone and deletes it.
             Slot::Opening { .. } | Slot::Gone => {}
         }
     }
 }
+
+/// A failing open reads what it can of the log; more often than this nobody's patience needs it.
+const RETRY_PAUSE_MIN: Duration = Duration::from_secs(1);
+const RETRY_PAUSE_MAX: Duration = Duration::from_secs(60);
 
 async fn remove(log: &Rc<Log>) {
     if let Err(error) = log.delete().await {

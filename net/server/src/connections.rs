@@ -15,7 +15,7 @@ use futures_util::future::{Either, select};
 
 use crate::connection::{self, Watch};
 use crate::context::Context;
-use crate::fetch_session::{CacheLimits, FetchSessions};
+use crate::fetch_session::{CacheLimits, FetchSessions, SessionIds};
 use crate::limits::{
     FETCH_SESSION_SETTLED_SECONDS, IDLE_CHECK_SECONDS, STOP_CLOSING_SECONDS, STOP_SECONDS_MAX,
     WRITE_STALL_SECONDS_MAX,
@@ -46,8 +46,8 @@ impl Connections {
             settled_after: Duration::from_secs(FETCH_SESSION_SETTLED_SECONDS),
         };
         let started = socket::wall_clock_millis().unsigned_abs();
-        let seed = started.rotate_left(20) ^ u64::from(broker.core().0.wrapping_add(1));
-        let fetch_sessions = Rc::new(RefCell::new(FetchSessions::new(limits, seed)));
+        let ids = SessionIds::new(broker.core().0, broker.cores(), started.rotate_left(20));
+        let fetch_sessions = Rc::new(RefCell::new(FetchSessions::new(limits, ids)));
         Self { broker, open: Rc::default(), fetch_sessions, topics: Rc::default() }
     }
 

@@ -249,6 +249,32 @@ fn a_session_tells_only_what_is_new() {
     assert_eq!(repeated.error_code, ErrorCode::InvalidFetchSessionEpoch.code());
 }
 
+/// Sessions belong to a core. A client that comes back on another one is told so, with the error after
+/// which Kafka's clients begin a new session by themselves.
+#[test]
+fn a_session_is_unknown_on_another_core_and_begins_anew_there() {
+    let node = Running::start("");
+    let mut client = node.client();
+    create(&mut client, "a", 1);
+    client.ask(9, &produce("a", 0, -1, "value"));
+    let full = FetchRequest { session_epoch: 0, ..fetch("a", 0, 0) };
+    let opened = client.ask(12, &full);
+    let incremental = FetchRequest {
+        session_id: opened.session_id,
+        session_epoch: 1,
+        topics: Vec::new(),
+        ..fetch("a", 0, 0)
+    };
+    // The first client is connected still, so the second comes to the other of the two cores.
+    let mut elsewhere = node.client();
+    let unknown = elsewhere.ask(12, &incremental);
+    assert_eq!(unknown.error_code, ErrorCode::FetchSessionIdNotFound.code());
+    let anew = elsewhere.ask(12, &full);
+    assert_eq!(anew.responses[0].partitions[0].high_watermark, 1);
+    assert_ne!(anew.session_id, opened.session_id);
+    assert_eq!(client.ask(12, &incremental).error_code, 0, "the old one goes on where it is");
+}
+
 #[test]
 fn one_address_may_have_only_so_many_connections() {
     let node = Running::start("max.connections.per.ip=2");

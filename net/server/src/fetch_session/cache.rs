@@ -47,13 +47,43 @@ pub(crate) struct FetchSessions {
     limits: CacheLimits,
     sessions: HashMap<i32, Cached>,
     /// State of the generator of session ids; never zero.
-    seed: u64,
+    ids: SessionIds,
+}
+
+/// Where ids come from. A client that comes back on another core must never meet the session of
+/// somebody else there, so that the ids of the cores are kept apart.
+#[derive(Clone, Copy, Debug)]
+pub struct SessionIds {
+    core: i32,
+    cores: i32,
+    random: u64,
+}
+
+impl SessionIds {
+    /// `seed` keeps different runs apart.
+    pub fn new(core: u16, cores: u16, seed: u64) -> Self {
+        assert!(core < cores, "a core is one of the cores");
+        Self { core: i32::from(core), cores: i32::from(cores), random: seed | 1 }
+    }
+
+    /// Never 0, which stands for no session.
+    fn next(&mut self) -> i32 {
+        loop {
+            self.random ^= self.random << 13;
+            self.random ^= self.random >> 7;
+            self.random ^= self.random << 17;
+            let id = i32::try_from(self.random >> 33).unwrap_or(i32::MAX);
+            let own = id.strict_sub(id % self.cores).checked_add(self.core);
+            if let Some(own) = own.filter(|own| *own != 0) {
+                return own;
+            }
+        }
+    }
 }
 
 impl FetchSessions {
-    /// `seed` keeps the ids of different cores, and of different runs, apart.
-    pub fn new(limits: CacheLimits, seed: u64) -> Self {
-        Self { limits, sessions: HashMap::new(), seed: seed | 1 }
+    pub fn new(limits: CacheLimits, ids: SessionIds) -> Self {
+        Self { limits, sessions: HashMap::new(), ids }
     }
 
     /// Takes in a request. The session of an incremental one moves on to its next epoch.
@@ -148,11 +178,8 @@ impl FetchSessions {
     /// A positive id that no living session has (xorshift64; ids are names, not secrets).
     fn next_id(&mut self) -> i32 {
         loop {
-            self.seed ^= self.seed << 13;
-            self.seed ^= self.seed >> 7;
-            self.seed ^= self.seed << 17;
-            let id = i32::try_from(self.seed >> 33).unwrap_or(i32::MAX);
-            if id != 0 && !self.sessions.contains_key(&id) {
+            let id = self.ids.next();
+            if !self.sessions.contains_key(&id) {
                 return id;
             }
         }
@@ -166,6 +193,16 @@ mod tests {
 
     const LIMITS: CacheLimits =
         CacheLimits { sessions_max: 2, settled_after: Duration::from_secs(120) };
+
+    const IDS: SessionIds = SessionIds { core: 0, cores: 1, random: 7 };
+
+    #[test]
+    fn two_cores_never_give_out_the_same_id() {
+        let mut ids = [SessionIds::new(0, 3, 7), SessionIds::new(2, 3, 7)];
+        for _ in 0..1000 {
+            assert_eq!(ids.each_mut().map(|ids| ids.next() % 3), [0, 2]);
+        }
+    }
 
     fn asked(count: i32) -> Vec<(SessionKey, Position)> {
         let position = Position {
@@ -198,7 +235,7 @@ mod tests {
 
     #[test]
     fn a_session_serves_what_it_was_made_with() {
-        let (mut cache, now) = (FetchSessions::new(LIMITS, 7), start());
+        let (mut cache, now) = (FetchSessions::new(LIMITS, IDS), start());
         let id = cache.create(false, &asked(2), now).unwrap();
         let opened = incremental(&mut cache, id, 1, now);
         assert_eq!(opened, Ok(Opened::Incremental { positions: asked(2) }));
@@ -206,7 +243,7 @@ mod tests {
 
     #[test]
     fn a_lost_or_repeated_request_is_an_invalid_epoch() {
-        let (mut cache, now) = (FetchSessions::new(LIMITS, 7), start());
+        let (mut cache, now) = (FetchSessions::new(LIMITS, IDS), start());
         let id = cache.create(false, &asked(1), now).unwrap();
         assert_eq!(incremental(&mut cache, id, 2, now), Err(SessionError::InvalidEpoch));
         incremental(&mut cache, id, 1, now).unwrap();
@@ -216,7 +253,7 @@ mod tests {
 
     #[test]
     fn an_answer_that_was_overtaken_finds_no_session() {
-        let (mut cache, now) = (FetchSessions::new(LIMITS, 7), start());
+        let (mut cache, now) = (FetchSessions::new(LIMITS, IDS), start());
         let id = cache.create(false, &asked(1), now).unwrap();
         incremental(&mut cache, id, 1, now).unwrap();
         assert!(cache.answering(id, SessionEpoch(1)).is_some());
@@ -226,7 +263,7 @@ mod tests {
 
     #[test]
     fn a_full_request_closes_the_session_it_names() {
-        let (mut cache, now) = (FetchSessions::new(LIMITS, 7), start());
+        let (mut cache, now) = (FetchSessions::new(LIMITS, IDS), start());
         let id = cache.create(false, &asked(1), now).unwrap();
         let opened = cache.open(id, SessionEpoch::FINAL, false, &[], &[], now);
         assert_eq!(opened, Ok(Opened::Full { wants_session: false }));
@@ -235,7 +272,7 @@ mod tests {
 
     #[test]
     fn a_session_without_partitions_is_closed() {
-        let (mut cache, now) = (FetchSessions::new(LIMITS, 7), start());
+        let (mut cache, now) = (FetchSessions::new(LIMITS, IDS), start());
         let id = cache.create(false, &asked(1), now).unwrap();
         let opened = cache.open(id, SessionEpoch(1), false, &[], &[key(0)], now);
         assert_eq!(opened, Ok(Opened::Emptied));
@@ -244,14 +281,14 @@ mod tests {
 
     #[test]
     fn names_and_topic_ids_do_not_mix_in_one_session() {
-        let (mut cache, now) = (FetchSessions::new(LIMITS, 7), start());
+        let (mut cache, now) = (FetchSessions::new(LIMITS, IDS), start());
         let id = cache.create(true, &asked(1), now).unwrap();
         assert_eq!(incremental(&mut cache, id, 1, now), Err(SessionError::TopicIds));
     }
 
     #[test]
     fn young_sessions_in_use_are_not_evicted() {
-        let (mut cache, now) = (FetchSessions::new(LIMITS, 7), start());
+        let (mut cache, now) = (FetchSessions::new(LIMITS, IDS), start());
         cache.create(false, &asked(1), now).unwrap();
         cache.create(false, &asked(1), now).unwrap();
         assert_eq!(cache.create(false, &asked(100), now), None);
@@ -259,7 +296,7 @@ mod tests {
 
     #[test]
     fn a_session_that_nobody_uses_makes_room_for_any() {
-        let (mut cache, now) = (FetchSessions::new(LIMITS, 7), start());
+        let (mut cache, now) = (FetchSessions::new(LIMITS, IDS), start());
         let unused = cache.create(false, &asked(50), now).unwrap();
         let later = now + Duration::from_secs(121);
         cache.create(false, &asked(1), later).unwrap();
@@ -269,7 +306,7 @@ mod tests {
 
     #[test]
     fn a_settled_session_makes_room_for_a_larger_one() {
-        let (mut cache, now) = (FetchSessions::new(LIMITS, 7), start());
+        let (mut cache, now) = (FetchSessions::new(LIMITS, IDS), start());
         let ids: Vec<i32> =
             [5, 9].map(|count| cache.create(false, &asked(count), now).unwrap()).into();
         let later = now + Duration::from_secs(121);
@@ -285,7 +322,7 @@ mod tests {
 
     #[test]
     fn ids_are_positive_and_differ() {
-        let mut cache = FetchSessions::new(CacheLimits { sessions_max: 1000, ..LIMITS }, 0);
+        let mut cache = FetchSessions::new(CacheLimits { sessions_max: 1000, ..LIMITS }, IDS);
         let ids: std::collections::BTreeSet<i32> =
             (0..1000).map(|_| cache.create(false, &asked(1), start()).unwrap()).collect();
         assert_eq!(ids.len(), 1000);

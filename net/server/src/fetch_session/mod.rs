@@ -5,6 +5,6 @@ mod cache;
 mod partition;
 mod session;
 
-pub(crate) use cache::{CacheLimits, FetchSessions, Opened, SessionError};
+pub(crate) use cache::{CacheLimits, FetchSessions, Opened, SessionError, SessionIds};
 pub(crate) use partition::{Position, SessionKey, Shown, TopicKey};
 pub(crate) use session::SessionEpoch;

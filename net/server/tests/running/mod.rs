@@ -1,5 +1,7 @@
 //! A node on a free port with its data in a folder of its own, and a client that speaks frames.
 
+#![allow(dead_code, reason = "each test file uses a part of it")]
+
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
@@ -19,6 +21,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 pub struct Running {
     pub address: SocketAddr,
     folder: PathBuf,
+    properties: String,
     node: Option<Node>,
 }
 
@@ -33,16 +36,29 @@ impl Running {
             "node.id=1\nlisteners=PLAINTEXT://127.0.0.1:0\nlog.dirs=data\n\
              offsets.topic.replication.factor=1\noffsets.topic.num.partitions=2\n{settings}\n"
         );
-        Self::open(&folder, &properties)
+        let (address, node) = Self::open(&folder, &properties);
+        Self { address, folder, properties, node: Some(node) }
     }
 
-    fn open(folder: &Path, properties: &str) -> Self {
+    /// The same node once more, on another port. What lies in its folder may have been changed.
+    pub fn start_again(&mut self) {
+        assert!(self.node.is_none(), "it has been stopped");
+        let (address, node) = Self::open(&self.folder, &self.properties);
+        self.address = address;
+        self.node = Some(node);
+    }
+
+    pub fn data(&self) -> PathBuf {
+        self.folder.join("data")
+    }
+
+    fn open(folder: &Path, properties: &str) -> (SocketAddr, Node) {
         let (config, _) = BrokerConfig::from_properties(properties.as_bytes(), folder).unwrap();
         let (server, listening) = Server::new();
         let options = NodeOptions { config, cores: CoreSelection::Count(2) };
         let node = start(&options, move |broker| server.serve(broker)).unwrap();
         let address = listening.wait().unwrap()[0].address;
-        Self { address, folder: folder.to_owned(), node: Some(node) }
+        (address, node)
     }
 
     pub fn client(&self) -> Client {

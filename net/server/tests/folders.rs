@@ -1,0 +1,143 @@
+//! What a node does with folders that are not what its metadata says.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "whatever is wrong in a test ends the test"
+)]
+
+mod running;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use engine::record::{BatchBuilder, Compression};
+use engine::types::Timestamp;
+use running::{Client, Running};
+use wire::ErrorCode;
+use wire::messages::create_topics_request::CreatableTopic;
+use wire::messages::produce_request::{PartitionProduceData, TopicProduceData};
+use wire::messages::{CreateTopicsRequest, DeleteTopicsRequest, ProduceRequest};
+
+const SEGMENT: &str = "00000000000000000000.log";
+
+fn create(client: &mut Client, name: &str) {
+    let topic = CreatableTopic {
+        name: name.to_owned(),
+        num_partitions: 1,
+        replication_factor: 1,
+        ..CreatableTopic::default()
+    };
+    let request = CreateTopicsRequest {
+        topics: vec![topic],
+        timeout_ms: 5000,
+        ..CreateTopicsRequest::default()
+    };
+    assert_eq!(client.ask(5, &request).topics[0].error_code, 0);
+}
+
+/// Error code and offset.
+fn produce(client: &mut Client, name: &str) -> (i16, i64) {
+    let mut batch = BatchBuilder::new(Compression::None);
+    batch.append(Timestamp(1), None, Some(b"value"), &[]);
+    let partition =
+        PartitionProduceData { records: Some(batch.finish()), ..PartitionProduceData::default() };
+    let topic = TopicProduceData {
+        name: name.to_owned(),
+        partition_data: vec![partition],
+        ..TopicProduceData::default()
+    };
+    let request = ProduceRequest {
+        acks: -1,
+        timeout_ms: 5000,
+        topic_data: vec![topic],
+        ..ProduceRequest::default()
+    };
+    let response = client.ask(9, &request);
+    let answer = &response.responses[0].partition_responses[0];
+    (answer.error_code, answer.base_offset)
+}
+
+fn folders_with(data: &Path, word: &str) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(data).unwrap().map(|entry| entry.unwrap().path());
+    entries.filter(|path| path.file_name().unwrap().to_str().unwrap().contains(word)).collect()
+}
+
+#[test]
+fn a_folder_that_no_topic_has_is_set_aside_and_a_topic_of_its_name_starts_empty() {
+    let mut node = Running::start("");
+    create(&mut node.client(), "kept");
+    produce(&mut node.client(), "kept");
+    node.stop();
+    let data = node.data();
+    std::fs::create_dir(data.join("gone-0")).unwrap();
+    std::fs::copy(data.join("kept-0").join(SEGMENT), data.join("gone-0").join(SEGMENT)).unwrap();
+    std::fs::create_dir(data.join(format!("late-0.{}-delete", "1f".repeat(16)))).unwrap();
+    node.start_again();
+    assert!(!data.join("gone-0").exists());
+    let strays = folders_with(&data, "-stray");
+    assert_eq!(strays.len(), 1, "{strays:?}");
+    assert!(strays[0].join(SEGMENT).exists(), "nothing is lost");
+    assert!(folders_with(&data, "-delete").is_empty(), "a deletion is carried through");
+    let mut client = node.client();
+    create(&mut client, "gone");
+    assert_eq!(produce(&mut client, "gone"), (0, 0));
+    assert_eq!(produce(&mut client, "kept"), (0, 1));
+}
+
+#[test]
+fn a_folder_of_another_topic_of_the_same_name_is_set_aside() {
+    let mut node = Running::start("");
+    create(&mut node.client(), "t");
+    produce(&mut node.client(), "t");
+    node.stop();
+    let data = node.data();
+    let metadata = data.join("t-0").join("partition.metadata");
+    std::fs::write(&metadata, "version: 0\ntopic_id: TELWhUnwTDy-93WNuLY9xg\n").unwrap();
+    node.start_again();
+    assert_eq!(produce(&mut node.client(), "t"), (0, 0), "the new topic is empty");
+    let strays = folders_with(&data, "t-0.");
+    assert_eq!(strays.len(), 1, "{strays:?}");
+    assert!(strays[0].join(SEGMENT).metadata().unwrap().len() > 0);
+}
+
+#[test]
+fn a_log_that_could_not_be_opened_is_tried_again_when_it_is_asked_for() {
+    let mut node = Running::start("");
+    create(&mut node.client(), "t");
+    assert_eq!(produce(&mut node.client(), "t"), (0, 0));
+    node.stop();
+    let metadata = node.data().join("t-0").join("partition.metadata");
+    let sound = std::fs::read(&metadata).unwrap();
+    std::fs::write(&metadata, "this is not what stands here").unwrap();
+    node.start_again();
+    let mut client = node.client();
+    let (refused, _) = produce(&mut client, "t");
+    assert_eq!(refused, ErrorCode::KafkaStorageError.code());
+    std::fs::write(&metadata, sound).unwrap();
+    let healed = (0..200).any(|_| {
+        pause();
+        produce(&mut client, "t") == (0, 1)
+    });
+    assert!(healed, "the repaired log is served without a restart");
+}
+
+#[test]
+fn a_deleted_topic_leaves_no_folder() {
+    let node = Running::start("");
+    let mut client = node.client();
+    create(&mut client, "t");
+    produce(&mut client, "t");
+    let request = DeleteTopicsRequest {
+        topic_names: vec!["t".to_owned()],
+        timeout_ms: 5000,
+        ..DeleteTopicsRequest::default()
+    };
+    assert_eq!(client.ask(4, &request).responses[0].error_code, 0);
+    assert!(folders_with(&node.data(), "t-0").is_empty());
+}
+
+#[expect(clippy::disallowed_methods, reason = "between two looks at a condition")]
+fn pause() {
+    std::thread::sleep(Duration::from_millis(50));
+}
