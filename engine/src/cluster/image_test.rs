@@ -258,6 +258,31 @@ fn producer_ids_are_never_given_twice() {
     assert!(command::allocate_producer_ids(&image, broker(2), 1).is_err());
 }
 
+/// So Kafka's controller leaves the partitions of a single broker that it has stopped in order.
+#[test]
+fn an_eligible_replica_leads_and_is_in_sync_when_its_broker_is_back() {
+    let mut image = cluster(1);
+    let topic = create(&mut image, "t", 1, 1);
+    let fenced = fence_broker(&image, broker(1));
+    apply_all(&mut image, fenced.records);
+    let stopped = PartitionChangeRecord {
+        partition_id: 0,
+        topic_id: Uuid(topic.0),
+        isr: Some(Vec::new()),
+        leader: -1,
+        eligible_leader_replicas: Some(vec![1]),
+        ..PartitionChangeRecord::default()
+    };
+    apply_all(&mut image, vec![stopped.into()]);
+    let back = unfence_broker(&image, broker(1));
+    apply_all(&mut image, back.records);
+    let id = PartitionId { topic, index: PartitionIndex::new(0).unwrap() };
+    let partition = image.partition(id).unwrap();
+    assert_eq!(partition.leader, Some(broker(1)));
+    assert_eq!(partition.in_sync, [broker(1)]);
+    assert!(partition.eligible_leaders.is_empty());
+}
+
 #[test]
 fn the_topic_of_offsets_is_created_with_the_settings_of_its_coordinator() {
     let mut image = cluster(3);

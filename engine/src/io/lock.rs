@@ -5,6 +5,8 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
+use rustix::fs::{FlockOperation, fcntl_lock};
+use rustix::io::Errno;
 use thiserror::Error;
 
 /// Held as long as this value lives.
@@ -25,8 +27,9 @@ pub enum LockError {
 }
 
 impl FolderLock {
-    /// Takes `.lock` in the folder. It keeps off another Corelog; a Kafka broker uses locks of a
-    /// kind that does not see this one.
+    /// Takes `.lock` in the folder, with two locks of the kernel: one for the file as it is open here,
+    /// which also keeps this process from taking it twice, and one of the kind that Java takes, so that
+    /// this process keeps off the folder of a running Kafka broker.
     pub fn take(folder: &Path) -> Result<Self, LockError> {
         let failed = |error: std::io::Error| LockError::Io {
             folder: folder.to_owned(),
@@ -39,10 +42,16 @@ impl FolderLock {
             .mode(0o600)
             .open(folder.join(".lock"))
             .map_err(failed)?;
+        let taken = || LockError::Taken { folder: folder.to_owned() };
         match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(taken()),
+            Err(TryLockError::Error(error)) => return Err(failed(error)),
+        }
+        match fcntl_lock(&file, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => Ok(Self { _file: file }),
-            Err(TryLockError::WouldBlock) => Err(LockError::Taken { folder: folder.to_owned() }),
-            Err(TryLockError::Error(error)) => Err(failed(error)),
+            Err(Errno::AGAIN | Errno::ACCESS) => Err(taken()),
+            Err(error) => Err(failed(error.into())),
         }
     }
 }

@@ -15,7 +15,9 @@ use crate::log::{
     AppendContext, AppendError, Log, LogError, LogOptions, NotDurable, OpenError, Opening, Origin,
     ReadError, Receipt,
 };
-use crate::record::{BatchBuilder, Batches, Compression, ControlRecord, RecordError};
+use crate::record::{
+    BatchBuilder, Batches, Compression, ControlRecord, ControlRecordError, RecordError,
+};
 use crate::records::metadata::MetadataRecord;
 use crate::records::raft::LeaderChangeMessage;
 use crate::records::raft::leader_change_message::Voter;
@@ -35,6 +37,9 @@ pub struct MetadataLog {
     /// Where the newest snapshot ends.
     snapshot_end: Offset,
     bytes_since_snapshot: u64,
+    /// What Kafka's quorum wrote about itself, its version and its voters: a Kafka that takes the
+    /// folder back would not know without them who may vote.
+    quorum: Vec<ControlRecord>,
 }
 
 #[derive(Debug, Error)]
@@ -53,6 +58,8 @@ pub enum MetadataError {
     Upkeep(#[from] LogError),
     #[error("a batch of the metadata log cannot be read: {0}")]
     Batch(#[from] RecordError),
+    #[error("a control record of the metadata log cannot be read: {0}")]
+    Control(#[from] ControlRecordError),
     #[error("a record of the metadata log cannot be read: {0}")]
     Decode(#[from] DecodeError),
     #[error("a record cannot be written: {0}")]
@@ -76,6 +83,7 @@ impl MetadataLog {
         directory.create().await?;
         let mut image = ClusterImage::new(cluster_id);
         let mut snapshot_end = Offset::ZERO;
+        let mut quorum = Vec::new();
         let newest = directory
             .list()
             .await?
@@ -91,6 +99,7 @@ impl MetadataLog {
                 image.apply(record)?;
             }
             snapshot_end = id.end;
+            quorum = snapshot.quorum;
         }
         let options = LogOptions {
             retention_age_max: None,
@@ -107,6 +116,7 @@ impl MetadataLog {
             epoch,
             snapshot_end,
             bytes_since_snapshot: 0,
+            quorum,
         };
         opened.replay(&mut image).await?;
         Ok((opened, image))
@@ -124,12 +134,15 @@ impl MetadataLog {
                 self.bytes_since_snapshot += bytes.len() as u64;
                 for batch in Batches::new(bytes) {
                     let batch = batch?;
-                    if batch.header().is_control() {
-                        continue;
-                    }
+                    let is_control = batch.header().is_control();
                     for record in batch.records()? {
-                        let value = record?.value.unwrap_or_default();
-                        image.apply(&MetadataRecord::decode(&value)?)?;
+                        let record = record?;
+                        if is_control {
+                            self.learn_quorum(ControlRecord::decode(&record)?);
+                        } else {
+                            let value = record.value.unwrap_or_default();
+                            image.apply(&MetadataRecord::decode(&value)?)?;
+                        }
                     }
                 }
                 self.runtime.yield_if_needed().await;
@@ -137,6 +150,22 @@ impl MetadataLog {
             from = slice.next_offset;
         }
         Ok(())
+    }
+
+    /// The newest version and the newest voters count.
+    fn learn_quorum(&mut self, record: ControlRecord) {
+        match record {
+            ControlRecord::KraftVersion(_) | ControlRecord::KraftVoters(_) => {
+                self.quorum.retain(|known| known.key() != record.key());
+                self.quorum.push(record);
+                self.quorum.sort_by_key(ControlRecord::key);
+            }
+            ControlRecord::EndTransaction { .. }
+            | ControlRecord::LeaderChange(_)
+            | ControlRecord::SnapshotHeader(_)
+            | ControlRecord::SnapshotFooter(_)
+            | ControlRecord::Unknown { .. } => {}
+        }
     }
 
     /// The offset of the next record.
@@ -207,27 +236,32 @@ impl MetadataLog {
     }
 
     /// Writes the image as a snapshot, so that the next start replays only what comes after it,
-    /// and removes the snapshots and records that it stands for.
+    /// and removes older snapshots, and the records that the one before it stood for.
     pub async fn write_snapshot(&mut self, image: &ClusterImage) -> Result<(), MetadataError> {
         let end = self.log.ends().durable_end;
         if end == self.snapshot_end {
             return Ok(());
         }
         let now = self.runtime.wall_clock();
-        let snapshot =
-            Snapshot { last_contained_time: now, quorum: Vec::new(), records: image.to_records() };
+        let snapshot = Snapshot {
+            last_contained_time: now,
+            quorum: self.quorum.clone(),
+            records: image.to_records(),
+        };
         let id = SnapshotId { end, epoch: self.epoch };
         let bytes = snapshot.encode(self.epoch, now)?;
         let directory = self.runtime.directory(&self.folder);
         directory.write_file_atomically(&id.file_name(), bytes.to_vec()).await?;
-        self.snapshot_end = end;
+        let before = std::mem::replace(&mut self.snapshot_end, end);
         self.bytes_since_snapshot = 0;
         for entry in directory.list().await? {
             if SnapshotId::from_file_name(&entry.name).is_some_and(|other| other < id) {
                 directory.remove(&entry.name).await?;
             }
         }
-        self.log.truncate_prefix(end).await?;
+        // Records from the snapshot before this one on stay: a log without any would have no epoch,
+        // and Kafka starts on no such log.
+        self.log.truncate_prefix(before).await?;
         Ok(())
     }
 

@@ -1,5 +1,7 @@
 //! Who leads when a broker goes and comes. A leader outside the in-sync set would lose records that
-//! were acknowledged, so only its members are chosen, unless a topic asks for the contrary.
+//! were acknowledged, so only its members are chosen, and replicas that are as good as members: those
+//! that left the set after it had become as small as is allowed (KIP-966). Kafka's controller empties
+//! the set that way when the last broker of a cluster stops in order.
 
 use codec::{UnknownTags, Uuid};
 
@@ -33,12 +35,17 @@ pub fn fence_broker(image: &ClusterImage, id: BrokerId) -> Outcome<()> {
     Outcome { records, answers: () }
 }
 
-/// The broker is back: it leads what nobody leads and it may.
+/// The broker is back: it leads what nobody leads and it may. A leader that was only eligible is in sync
+/// with itself from then on.
 pub fn unfence_broker(image: &ClusterImage, id: BrokerId) -> Outcome<()> {
     let usable = |other: BrokerId| other == id || is_usable(image, other);
     let records = change(image, id, UNFENCED, |topic, index, before| {
-        let in_sync = before.in_sync.clone();
-        let leader = before.leader.or_else(|| preferred(before, &in_sync, usable));
+        let mut in_sync = before.in_sync.clone();
+        let mut leader = before.leader.or_else(|| preferred(before, &in_sync, usable));
+        if leader.is_none() {
+            leader = preferred(before, &before.eligible_leaders, usable);
+            in_sync.extend(leader);
+        }
         difference(topic, index, before, in_sync, leader)
     });
     Outcome { records, answers: () }
@@ -104,6 +111,10 @@ fn difference(
     };
     if in_sync != before.in_sync {
         record.isr = Some(wire(&in_sync));
+    }
+    if before.eligible_leaders.iter().any(|id| in_sync.contains(id)) {
+        let eligible = before.eligible_leaders.iter().copied().filter(|id| !in_sync.contains(id));
+        record.eligible_leader_replicas = Some(wire(&eligible.collect::<Vec<_>>()));
     }
     if leader != before.leader {
         record.leader = leader.map_or(-1, BrokerId::to_wire);
