@@ -44,7 +44,7 @@ pub struct Options {
 }
 
 pub fn run(options: Options) -> Result<(), Failure> {
-    logging::start(options.log_format);
+    logging::start(options.log_format)?;
     let config = settings(&options)?;
     let cores = cores(options.cores.as_deref())?;
     for folder in &config.log_folders {
