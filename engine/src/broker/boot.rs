@@ -10,12 +10,14 @@ use std::sync::Arc;
 use codec::Uuid;
 use thiserror::Error;
 
+use crate::broker::handed_over::{give_log_starts, take_log_starts};
 use crate::cluster::command::{self, CommandError, Registration};
 use crate::cluster::{ClusterImage, Endpoint};
 use crate::config::{BrokerConfig, Listener};
 use crate::io::{IoError, Runtime, host_name, random_uuid};
 use crate::journal::{self, Replay, ReplayError};
 use crate::log::format::clean_shutdown;
+use crate::log::format::log_dir_checkpoints::CheckpointError;
 use crate::log::format::meta_properties::{self, MetaProperties, MetaPropertiesError};
 use crate::log::{Opening, is_deleted, set_aside};
 use crate::records::metadata::MetadataRecord;
@@ -65,6 +67,8 @@ pub enum BootError {
          metadata elsewhere and cannot be taken over. Nothing was changed", folder.display()
     )]
     NoMetadata { name: String, folder: PathBuf },
+    #[error("{} cannot be used: {source}", path.display())]
+    LogStarts { path: PathBuf, source: CheckpointError },
     #[error("the metadata cannot be used: {0}")]
     Metadata(#[from] MetadataError),
     #[error("this node cannot join its cluster: {0}")]
@@ -104,6 +108,7 @@ pub async fn boot(shard: &Rc<Shard>) -> Result<Boot, BootError> {
     let unfenced = command::unfence_broker(&image, config.node_id);
     store(&mut log, &mut image, unfenced.records).await?;
     set_strays_aside(runtime, &config.log_folders, &mut found, &image).await?;
+    take_log_starts(runtime, &config.log_folders, &found).await?;
     shard.set_controller(Controller::new(Rc::clone(shard), log));
     let opening = if was_clean { Opening::Clean } else { Opening::Recover };
     Ok(Boot {
@@ -307,6 +312,9 @@ pub async fn end(shard: &Shard, is_sound: bool) -> bool {
     // The segments have everything. What is in the way of this is in the way of the next start too.
     if let Err(error) = remove_journals(&shard.runtime, &shard.config().log_folders).await {
         tracing::warn!(%error, "a journal is still there");
+    }
+    if let Err(error) = give_log_starts(&shard.runtime, &shard.config().log_folders).await {
+        tracing::warn!(%error, "a Kafka that takes the folders would show deleted records again");
     }
     let epoch = shard.image().broker(shard.node).map_or(0, |broker| broker.epoch);
     let mark = clean_shutdown::encode(u64::try_from(epoch).unwrap_or(0));

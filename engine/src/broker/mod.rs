@@ -1,6 +1,7 @@
 //! A node: its data folders, one shard per core, and the handle through which a server uses them.
 
 mod boot;
+mod handed_over;
 mod handle;
 mod start;
 

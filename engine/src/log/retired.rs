@@ -91,12 +91,11 @@ mod tests {
     #[test]
     fn a_crash_during_a_deletion_never_leaves_a_part_under_the_old_name() {
         for seed in 0..40 {
-            let sim = Sim::new(seed);
+            let sim = Sim::with_folder(seed, Path::new("/d"));
             let runtime = sim.runtime();
             let steps = Duration::from_micros(seed * 50);
             sim.run(async move {
                 let parent = runtime.directory(Path::new("/d"));
-                parent.create().await.unwrap();
                 let folder = runtime.directory(Path::new("/d/t-0"));
                 folder.create().await.unwrap();
                 for name in ["a", "b", "c"] {
