@@ -9,8 +9,8 @@ pub use handle::Broker;
 pub use start::{Node, NodeInfo, NodeOptions, StartError, Stopper, start};
 
 pub use crate::shard::{
-    AbortedTransaction, Acks, Append, AppendFailure, AppendTicket, Appended, Budget, ControlError,
-    Decided, EpochEnd, EpochEndAsk, GroupAnswer, Isolation, ListOffsetAsk, ListedOffset, LogDir,
-    LogDirPartition, OffsetSpec, PartitionError, ReadOutcome, ReadRequest, Reservation, Stopping,
-    WaitForStop,
+    AbortedTransaction, Acks, Append, AppendFailure, AppendTicket, Appended, Budget,
+    CheckpointError, ControlError, CoreCheckpoint, Decided, EpochEnd, EpochEndAsk, GroupAnswer,
+    Isolation, ListOffsetAsk, ListedOffset, LogDir, LogDirPartition, OffsetSpec, PartitionError,
+    Point, ReadOutcome, ReadRequest, Reservation, Stopping, WaitForStop,
 };

@@ -128,8 +128,10 @@ impl Log {
             .until(|| {
                 let state = self.state.borrow();
                 let is_blocked = state.reserve_wanted != 0 || state.roll_wanted || state.is_full;
-                let is_hopeless =
-                    state.disk_full.is_some() || state.fenced.is_some() || state.is_closed;
+                // While too much is unsynced the next flush decides, whatever space there is.
+                let is_hopeless = (state.disk_full.is_some() && !state.is_full)
+                    || state.fenced.is_some()
+                    || state.is_closed;
                 (!is_blocked || is_hopeless).then_some(())
             })
             .await;

@@ -8,6 +8,7 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use crate::io::{Fault, File, IoError, align_up};
 use crate::log::Log;
 use crate::log::file_names::FileKind;
+use crate::log::folder;
 use crate::log::format::leader_epoch_checkpoint;
 use crate::log::format::producer_snapshot;
 use crate::log::format::transaction_index::TransactionIndex;
@@ -248,15 +249,11 @@ impl Log {
         Ok(())
     }
 
-    /// A new file exists for sure only when its folder is synced; and the folder, its parent.
     pub(super) async fn sync_names(&self) -> Result<(), IoError> {
         if self.state.borrow().names_synced {
             return Ok(());
         }
-        self.directory.sync().await?;
-        if let Some(parent) = self.folder().parent() {
-            self.runtime.directory(parent).sync().await?;
-        }
+        folder::sync_names(&self.runtime, &self.directory).await?;
         self.state.borrow_mut().names_synced = true;
         Ok(())
     }

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use crate::io::{Directory, Runtime};
+use crate::io::{Directory, IoError, Runtime};
 use crate::log::error::OpenError;
 use crate::log::file_names::{FileKind, parse};
 use crate::log::format::partition_metadata;
-use crate::log::options::LogOptions;
+use crate::log::options::{LogOptions, Opening};
 use crate::log::segment::Segment;
 use crate::types::limits::SMALL_FILE_BYTES_MAX;
 use crate::types::{Offset, TopicId};
@@ -93,4 +93,30 @@ pub(super) async fn find_segments(
     let now = runtime.wall_clock();
     let segment = |(base, len)| (base, Rc::new(Segment::new(base, len, now)));
     Ok(Found { segments: lens.into_iter().map(segment).collect(), snapshots, created_file })
+}
+
+/// A new file exists for sure only when its folder is synced; and the folder, its parent.
+pub(super) async fn sync_names(runtime: &Runtime, directory: &Directory) -> Result<(), IoError> {
+    directory.sync().await?;
+    match directory.path().parent() {
+        Some(parent) => runtime.directory(parent).sync().await,
+        None => Ok(()),
+    }
+}
+
+/// Whether the names of a log that was loaded survive a power cut. What was recovered counts as
+/// durable from now on, and so must its names: a process that was killed may have created them, and
+/// not synced them. If nothing was recovered the next append can see to it.
+pub(super) async fn settle_names(
+    runtime: &Runtime,
+    directory: &Directory,
+    opening: Opening,
+    is_trusted: bool,
+    is_new: bool,
+) -> Result<bool, IoError> {
+    if is_new || is_trusted {
+        return Ok(!is_new && opening == Opening::Clean);
+    }
+    sync_names(runtime, directory).await?;
+    Ok(true)
 }

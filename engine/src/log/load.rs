@@ -8,7 +8,7 @@ use crate::io::{Directory, File, Runtime};
 use crate::log::damage::{Damage, Verdict, has_unwritten_sector};
 use crate::log::error::OpenError;
 use crate::log::file_names::FileKind;
-use crate::log::folder::{Found, find_segments, load_topic_id};
+use crate::log::folder::{Found, find_segments, load_topic_id, settle_names};
 use crate::log::format::leader_epoch_checkpoint::{self, EpochCache};
 use crate::log::format::log_start;
 use crate::log::format::transaction_index::TransactionIndex;
@@ -95,7 +95,8 @@ pub(super) async fn load(
     let log_start = stored_start.unwrap_or(first).max(first).min(log_end);
     epochs.truncate_from_start(log_start);
     let inner_snapshots = resume::settle_snapshots(directory, &found, log_end).await?;
-    let names_synced = !created && !found.created_file;
+    let is_new = created || found.created_file;
+    let names_synced = settle_names(runtime, directory, opening, is_trusted, is_new).await?;
     let segments = found.segments;
     let is_changed = !is_trusted || found.created_file;
     Ok(Loaded {

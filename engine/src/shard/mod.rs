@@ -41,6 +41,7 @@ pub use append::AppendTicket;
 pub(crate) use ask::{Ask, Each};
 pub use budget::{Budget, Reservation};
 use checkpoint::Remembered;
+pub use checkpoint::{CheckpointError, CoreCheckpoint, Point};
 pub(crate) use checkpoint::{Known, remove_others};
 pub(crate) use controller::{Control, Controller};
 pub use controller::{ControlError, Decided};

@@ -130,6 +130,42 @@ fn deleting_old_segments_frees_a_full_disk() {
     .unwrap();
 }
 
+/// An append that waits for the flush, on a disk that has refused space before, must let the flush
+/// run: it may not ask again and again without a pause.
+#[test]
+fn appends_that_wait_for_a_flush_on_a_full_disk_let_it_happen() {
+    for seed in 0..200 {
+        let sim = machine(seed);
+        sim.set_capacity(Some(30_000 + seed * 300));
+        let runtime = sim.runtime();
+        sim.run(async move {
+            let options =
+                LogOptions { segment_bytes: 6000, unsynced_bytes_max: 3000, ..small_options() };
+            let log = open(&runtime, options, Opening::Clean).await;
+            let producer = async |bytes: usize| {
+                let context = AppendContext::of(Origin::Client);
+                for number in 0..12 {
+                    let batches = [batch(1, bytes + number)];
+                    let appended =
+                        log.append_in_turn(&batches, EPOCH, &context, Timestamp(0)).await;
+                    match appended {
+                        Ok(appended) => log.durable(appended.receipt).await.unwrap(),
+                        Err(error) => assert!(matches!(error, AppendError::DiskFull(_)), "{error}"),
+                    }
+                }
+            };
+            futures_util::future::join4(
+                producer(700),
+                producer(1400),
+                producer(2000),
+                producer(90),
+            )
+            .await;
+        })
+        .unwrap();
+    }
+}
+
 /// T-21: one log's broken disk is no other log's business.
 #[test]
 fn a_broken_log_does_not_disturb_its_neighbour() {

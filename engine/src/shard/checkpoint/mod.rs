@@ -30,7 +30,9 @@ use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use self::format::{CoreCheckpoint, Point, core_of, file_name};
+pub use self::format::{CheckpointError, CoreCheckpoint, Point};
+
+use self::format::{core_of, file_name};
 use crate::io::{IoError, Runtime};
 use crate::log::{Log, LogError, Opening};
 use crate::types::limits::{CORE_CHECKPOINT_BYTES_MAX, RESUME_GAP_BYTES_MIN};

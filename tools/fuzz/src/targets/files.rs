@@ -1,6 +1,7 @@
 //! The small files beside a log: what is accepted is written again as the same, and finds nothing
 //! outside of itself.
 
+use engine::broker::CoreCheckpoint;
 use engine::log::format::leader_epoch_checkpoint::EpochCache;
 use engine::log::format::meta_properties::MetaProperties;
 use engine::log::format::offset_index::OffsetIndex;
@@ -12,6 +13,7 @@ use engine::log::producers::Producers;
 use engine::types::{LeaderEpoch, Millis, Offset, Timestamp};
 
 use super::Target;
+use super::seeds::golden;
 use crate::source::Source;
 
 pub(super) const TARGET: Target = Target {
@@ -39,12 +41,14 @@ fn seeds() -> Vec<Vec<u8>> {
         (9, b"0\n4711\n"),
         (8, b"{\"version\":0,\"brokerEpoch\":57}"),
     ];
-    files.iter().map(|(kind, bytes)| [&[*kind][..], &[0; 8], bytes].concat()).collect()
+    let cores = golden("checkpoint").into_iter().map(|file| (10, file));
+    let files = files.into_iter().map(|(kind, bytes)| (kind, bytes.to_vec())).chain(cores);
+    files.map(|(kind, bytes)| [&[kind][..], &[0; 8], &bytes].concat()).collect()
 }
 
 fn run(data: &[u8]) {
     let mut source = Source::new(data);
-    let kind = source.below(10);
+    let kind = source.below(11);
     let base = Offset::new(source.i64().unsigned_abs() >> 1).expect("half of the largest");
     let bytes = source.rest();
     match kind {
@@ -57,7 +61,8 @@ fn run(data: &[u8]) {
         6 => meta_properties(bytes),
         7 => checkpoints(bytes),
         8 => marker(bytes),
-        _ => start(bytes),
+        9 => start(bytes),
+        _ => core_checkpoint(bytes),
     }
 }
 
@@ -156,6 +161,15 @@ fn checkpoints(bytes: &[u8]) {
     let Ok(entries) = log_dir_checkpoints::decode(bytes) else { return };
     let written = log_dir_checkpoints::encode(&entries);
     assert_eq!(log_dir_checkpoints::decode(&written), Ok(entries));
+}
+
+/// The checksum is made to fit.
+fn core_checkpoint(bytes: &[u8]) {
+    let Some((header, body)) = bytes.split_at_checked(16) else { return };
+    let Some((magic_and_version, _)) = header.split_at_checked(12) else { return };
+    let sealed = [magic_and_version, &crc32c::crc32c(body).to_le_bytes(), body].concat();
+    let Ok(read) = CoreCheckpoint::decode(&sealed) else { return };
+    assert_eq!(CoreCheckpoint::decode(&read.encode()), Ok(read));
 }
 
 fn start(bytes: &[u8]) {
