@@ -68,7 +68,7 @@ impl Template {
                 topic_id,
                 partition_data: vec![PartitionProduceData {
                     index: partition,
-                    records: Some(batch.clone()),
+                    records: Some(batch.clone().into()),
                     ..PartitionProduceData::default()
                 }],
                 ..TopicProduceData::default()

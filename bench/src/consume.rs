@@ -173,7 +173,10 @@ impl Consumer {
             recorder.tally.error(error_name(data.error_code));
             return;
         }
-        let Some(bytes) = data.records.filter(|bytes| !bytes.is_empty()) else { return };
+        let bytes = data.records.unwrap_or_default().into_bytes();
+        if bytes.is_empty() {
+            return;
+        }
         let mut load = Load { records: 0, bytes: 0 };
         for header in BatchHeaders::new(&bytes) {
             let bytes = u64::try_from(header.batch_length).unwrap_or(0).saturating_add(12);

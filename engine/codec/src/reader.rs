@@ -5,7 +5,7 @@
 use bytes::{Buf, Bytes};
 
 use crate::varint::{VARINT_BYTES_MAX, VARLONG_BYTES_MAX, unzigzag_i32, unzigzag_i64};
-use crate::{DecodeError, Message, Primitive, UnknownTags, Uuid};
+use crate::{DecodeError, Message, Primitive, Slices, UnknownTags, Uuid};
 
 /// The longest string of the protocol; Kafka refuses longer ones in compact form too.
 pub(crate) const STRING_BYTES_MAX: usize = 0x7fff;
@@ -138,6 +138,14 @@ impl Reader {
     pub fn nullable_bytes(&mut self, flexible: bool) -> Result<Option<Bytes>, DecodeError> {
         let length = if flexible { self.compact_length()? } else { length_of(self.i32()?.into())? };
         length.map(|length| self.take(length)).transpose()
+    }
+
+    pub fn slices(&mut self, flexible: bool) -> Result<Slices, DecodeError> {
+        self.bytes(flexible).map(Slices::from)
+    }
+
+    pub fn nullable_slices(&mut self, flexible: bool) -> Result<Option<Slices>, DecodeError> {
+        Ok(self.nullable_bytes(flexible)?.map(Slices::from))
     }
 
     pub fn array<T: Primitive>(&mut self, flexible: bool) -> Result<Vec<T>, DecodeError> {

@@ -6,7 +6,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 
 use crate::reader::STRING_BYTES_MAX;
 use crate::varint::{put_unsigned, zigzag_i32, zigzag_i64};
-use crate::{EncodeError, Message, Primitive, TagWriter, UnknownTags, Uuid};
+use crate::{EncodeError, Message, Primitive, Slices, TagWriter, UnknownTags, Uuid};
 
 /// Byte fields from this size on are spliced; below it a copy is cheaper than another slice of a
 /// vectored write.
@@ -200,6 +200,24 @@ impl Writer {
         self.bytes(value, flexible)
     }
 
+    pub fn slices(&mut self, value: &Slices, flexible: bool) -> Result<(), EncodeError> {
+        self.length(value.len(), flexible)?;
+        value.iter().for_each(|slice| self.raw(slice));
+        Ok(())
+    }
+
+    pub fn nullable_slices(
+        &mut self,
+        value: Option<&Slices>,
+        flexible: bool,
+    ) -> Result<(), EncodeError> {
+        let Some(value) = value else {
+            self.null(flexible);
+            return Ok(());
+        };
+        self.slices(value, flexible)
+    }
+
     pub fn array<T: Primitive>(&mut self, value: &[T], flexible: bool) -> Result<(), EncodeError> {
         self.length(value.len(), flexible)?;
         value.iter().try_for_each(|element| element.write(self, flexible))
@@ -329,6 +347,24 @@ mod tests {
         assert_eq!(parts.iter().map(Bytes::len).sum::<usize>(), length);
         assert_eq!(parts[0], [1, 0, 0, 8, 0].as_slice());
         assert_eq!(parts[3], b"\x06small".as_slice());
+    }
+
+    #[test]
+    fn bytes_in_several_slices_have_one_length_and_are_not_joined() {
+        let large = Bytes::from(vec![1; SPLICE_BYTES_MIN]);
+        let slices: Slices = [large.clone(), large.clone()].into_iter().collect();
+        let mut writer = Writer::new();
+        writer.nullable_slices(Some(&slices), false).unwrap();
+        let parts = writer.finish();
+        assert_eq!(parts.len(), 3);
+        assert!(parts[1..].iter().all(|part| part.as_ptr() == large.as_ptr()));
+        let mut reader = crate::Reader::new(parts.concat().into());
+        assert_eq!(reader.nullable_slices(false), Ok(Some(slices)));
+
+        let mut writer = Writer::new();
+        writer.nullable_slices(None, false).unwrap();
+        writer.slices(&Slices::default(), true).unwrap();
+        assert_eq!(writer.into_bytes(), [0xff, 0xff, 0xff, 0xff, 1].as_slice());
     }
 
     #[test]

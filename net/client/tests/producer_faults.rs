@@ -164,7 +164,7 @@ fn serve(mut stream: TcpStream, partition: &Mutex<Partition>) -> Option<()> {
 /// `None`: the connection breaks.
 fn produced(partition: &mut Partition, request: ProduceRequest) -> Option<ProduceResponse> {
     let fate = partition.next_fate();
-    let bytes = request.topic_data[0].partition_data[0].records.clone().unwrap();
+    let bytes = request.topic_data[0].partition_data[0].records.clone().unwrap().into_bytes();
     let (error, base_offset) = match fate {
         Fate::RequestLost => return None,
         Fate::NotNow => (ErrorCode::NotLeaderOrFollower, -1),

@@ -55,7 +55,7 @@ fn produce(topic: &str, partition: i32, acks: i16, value: &'static str) -> Produ
     let records = batch.finish();
     let partition_data = PartitionProduceData {
         index: partition,
-        records: Some(records),
+        records: Some(records.into()),
         ..PartitionProduceData::default()
     };
     let topic_data = TopicProduceData {

@@ -46,8 +46,10 @@ fn alter(client: &mut Client, broker: &str, key: &str, value: Option<&str>) -> i
 fn produce(client: &mut Client, value: &[u8]) -> i16 {
     let mut batch = BatchBuilder::new(Compression::None);
     batch.append(Timestamp(1), None, Some(value), &[]);
-    let partition =
-        PartitionProduceData { records: Some(batch.finish()), ..PartitionProduceData::default() };
+    let partition = PartitionProduceData {
+        records: Some(batch.finish().into()),
+        ..PartitionProduceData::default()
+    };
     let topic = TopicProduceData {
         name: "t".to_owned(),
         partition_data: vec![partition],

@@ -40,8 +40,10 @@ fn create(client: &mut Client, name: &str) {
 fn produce(client: &mut Client, name: &str) -> (i16, i64) {
     let mut batch = BatchBuilder::new(Compression::None);
     batch.append(Timestamp(1), None, Some(b"value"), &[]);
-    let partition =
-        PartitionProduceData { records: Some(batch.finish()), ..PartitionProduceData::default() };
+    let partition = PartitionProduceData {
+        records: Some(batch.finish().into()),
+        ..PartitionProduceData::default()
+    };
     let topic = TopicProduceData {
         name: name.to_owned(),
         partition_data: vec![partition],

@@ -223,7 +223,7 @@ mod tests {
     fn large_records_leave_as_a_slice_of_their_own() {
         let records = Bytes::from(vec![7; 100_000]);
         let partition =
-            PartitionData { records: Some(records.clone()), ..PartitionData::default() };
+            PartitionData { records: Some(records.clone().into()), ..PartitionData::default() };
         let topic = FetchableTopicResponse { partitions: vec![partition], ..Default::default() };
         let response = FetchResponse { responses: vec![topic], ..FetchResponse::default() };
         let frame = encode_response::<FetchRequest>(12, 3, &response).unwrap();

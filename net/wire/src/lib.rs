@@ -8,7 +8,9 @@ mod frame;
 pub mod messages;
 
 pub use api_key::ApiKey;
-pub use codec::{DecodeError, EncodeError, Message, Reader, Schema, UnknownTags, Uuid, Writer};
+pub use codec::{
+    DecodeError, EncodeError, Message, Reader, Schema, Slices, UnknownTags, Uuid, Writer,
+};
 pub use error_code::ErrorCode;
 pub use frame::{
     DecodedRequestHeader, RequestHeaderError, ResponseError, decode_any_request,

@@ -96,7 +96,7 @@ fn a_produce_request_has_the_bytes_that_clients_send() {
     use wire::messages::produce_request::{PartitionProduceData, TopicProduceData};
     let partition = PartitionProduceData {
         index: 1,
-        records: Some(Bytes::from_static(b"xyz")),
+        records: Some(Bytes::from_static(b"xyz").into()),
         ..PartitionProduceData::default()
     };
     let topic = TopicProduceData {

@@ -261,7 +261,10 @@ impl Fetcher {
             return Ok(None);
         }
         progress.high_watermark = Some(data.high_watermark);
-        let Some(bytes) = data.records.filter(|bytes| !bytes.is_empty()) else { return Ok(None) };
+        let bytes = data.records.unwrap_or_default().into_bytes();
+        if bytes.is_empty() {
+            return Ok(None);
+        }
         let aborted = data.aborted_transactions.unwrap_or_default();
         let isolation = self.options.isolation;
         let (records, next_offset) = visible_records(bytes, asked.fetch_offset, isolation, aborted)

@@ -45,7 +45,7 @@ pub async fn start(
             topic_id: topic.id,
             partition_data: vec![PartitionProduceData {
                 index: partition.partition,
-                records: Some(batch),
+                records: Some(batch.into()),
                 ..PartitionProduceData::default()
             }],
             ..TopicProduceData::default()

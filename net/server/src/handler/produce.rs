@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
 use engine::broker::{
     Acks, Append, AppendFailure, AppendTicket, Appended, Isolation, ListOffsetAsk, OffsetSpec,
 };
@@ -18,7 +17,7 @@ use wire::messages::produce_response::{
     BatchIndexAndErrorMessage, NodeEndpoint, PartitionProduceResponse, TopicProduceResponse,
 };
 use wire::messages::{ProduceRequest, ProduceResponse};
-use wire::{ErrorCode, Uuid};
+use wire::{ErrorCode, Slices, Uuid};
 
 use crate::context::{Caller, Context};
 use crate::error::Coded;
@@ -243,7 +242,7 @@ impl Rules<'_> {
         }
         let now = Timestamp(socket::wall_clock_millis());
         let options = rules.check_options(self.caller.version, now);
-        let checked = engine::record::check(&records, &options)
+        let checked = engine::record::check(&records.into_bytes(), &options)
             .map_err(|error| invalid(&error, partition, rules.topic.as_str()))?;
         Ok(Append { partition, batches: vec![checked], acks, leader_epoch: None })
     }
@@ -288,8 +287,9 @@ fn deadline(acks: Option<Acks>, timeout_ms: i32) -> Option<Instant> {
     }
 }
 
-fn is_transactional(records: &Bytes) -> bool {
-    records.get(ATTRIBUTES_LOW_BYTE).is_some_and(|bits| bits & TRANSACTIONAL_BIT != 0)
+fn is_transactional(records: &Slices) -> bool {
+    let bits = records.iter().flatten().nth(ATTRIBUTES_LOW_BYTE);
+    bits.is_some_and(|bits| bits & TRANSACTIONAL_BIT != 0)
 }
 
 async fn until(mut ticket: AppendTicket, deadline: Option<Instant>) -> Result<Appended, Failure> {

@@ -2,10 +2,9 @@
 
 use std::ops::RangeInclusive;
 
-use bytes::Bytes;
 use codec::{
-    DecodeError, EncodeError, Message, Reader, Schema, TagWriter, UnknownTags, Uuid, Writer,
-    must_be_default,
+    DecodeError, EncodeError, Message, Reader, Schema, Slices, TagWriter, UnknownTags, Uuid,
+    Writer, must_be_default,
 };
 
 #[derive(Clone, Debug, PartialEq, Default)]
@@ -151,7 +150,7 @@ pub struct PartitionData {
     pub snapshot_id: SnapshotId,
     pub aborted_transactions: Option<Vec<AbortedTransaction>>,
     pub preferred_read_replica: i32,
-    pub records: Option<Bytes>,
+    pub records: Option<Slices>,
     pub unknown_tagged_fields: UnknownTags,
 }
 
@@ -189,7 +188,7 @@ impl Message for PartitionData {
             snapshot_id: SnapshotId::default(),
             aborted_transactions: reader.nullable_structs(version, flexible)?,
             preferred_read_replica: if version >= 11 { reader.i32()? } else { -1 },
-            records: reader.nullable_bytes(flexible)?,
+            records: reader.nullable_slices(flexible)?,
             unknown_tagged_fields: UnknownTags::default(),
         };
         if flexible {
@@ -246,7 +245,7 @@ impl Message for PartitionData {
                 version,
             )?;
         }
-        writer.nullable_bytes(self.records.as_ref(), flexible)?;
+        writer.nullable_slices(self.records.as_ref(), flexible)?;
         if flexible {
             let mut tags = TagWriter::new(&self.unknown_tagged_fields);
             if !(self.diverging_epoch == EpochEndOffset::default()) {

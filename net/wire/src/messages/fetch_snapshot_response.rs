@@ -2,9 +2,8 @@
 
 use std::ops::RangeInclusive;
 
-use bytes::Bytes;
 use codec::{
-    DecodeError, EncodeError, Message, Reader, Schema, TagWriter, UnknownTags, Writer,
+    DecodeError, EncodeError, Message, Reader, Schema, Slices, TagWriter, UnknownTags, Writer,
     must_be_default,
 };
 
@@ -105,7 +104,7 @@ pub struct PartitionSnapshot {
     pub current_leader: LeaderIdAndEpoch,
     pub size: i64,
     pub position: i64,
-    pub unaligned_records: Bytes,
+    pub unaligned_records: Slices,
     pub unknown_tagged_fields: UnknownTags,
 }
 
@@ -119,7 +118,7 @@ impl Message for PartitionSnapshot {
             current_leader: LeaderIdAndEpoch::default(),
             size: reader.i64()?,
             position: reader.i64()?,
-            unaligned_records: reader.bytes(true)?,
+            unaligned_records: reader.slices(true)?,
             unknown_tagged_fields: UnknownTags::default(),
         };
         value.unknown_tagged_fields = reader.tags(&mut |tag, reader| {
@@ -139,7 +138,7 @@ impl Message for PartitionSnapshot {
 
         writer.i64(self.size);
         writer.i64(self.position);
-        writer.bytes(&self.unaligned_records, true)?;
+        writer.slices(&self.unaligned_records, true)?;
         let mut tags = TagWriter::new(&self.unknown_tagged_fields);
         if !(self.current_leader == LeaderIdAndEpoch::default()) {
             tags.field(0, &mut |writer| {

@@ -2,9 +2,9 @@
 
 use std::ops::RangeInclusive;
 
-use bytes::Bytes;
 use codec::{
-    DecodeError, EncodeError, Message, Reader, Schema, UnknownTags, Uuid, Writer, must_be_default,
+    DecodeError, EncodeError, Message, Reader, Schema, Slices, UnknownTags, Uuid, Writer,
+    must_be_default,
 };
 
 use crate::{ApiKey, Request};
@@ -119,7 +119,7 @@ impl Message for TopicProduceData {
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct PartitionProduceData {
     pub index: i32,
-    pub records: Option<Bytes>,
+    pub records: Option<Slices>,
     pub unknown_tagged_fields: UnknownTags,
 }
 
@@ -129,7 +129,7 @@ impl Message for PartitionProduceData {
         let flexible = version >= 9;
         Ok(Self {
             index: reader.i32()?,
-            records: reader.nullable_bytes(flexible)?,
+            records: reader.nullable_slices(flexible)?,
             unknown_tagged_fields: if flexible {
                 reader.unknown_tags()?
             } else {
@@ -141,7 +141,7 @@ impl Message for PartitionProduceData {
     fn encode(&self, writer: &mut Writer, version: i16) -> Result<(), EncodeError> {
         let flexible = version >= 9;
         writer.i32(self.index);
-        writer.nullable_bytes(self.records.as_ref(), flexible)?;
+        writer.nullable_slices(self.records.as_ref(), flexible)?;
         if flexible {
             writer.unknown_tags(&self.unknown_tagged_fields)?;
         } else {

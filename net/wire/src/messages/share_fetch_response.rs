@@ -2,8 +2,7 @@
 
 use std::ops::RangeInclusive;
 
-use bytes::Bytes;
-use codec::{DecodeError, EncodeError, Message, Reader, Schema, UnknownTags, Uuid, Writer};
+use codec::{DecodeError, EncodeError, Message, Reader, Schema, Slices, UnknownTags, Uuid, Writer};
 
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct ShareFetchResponse {
@@ -86,7 +85,7 @@ pub struct PartitionData {
     pub acknowledge_error_code: i16,
     pub acknowledge_error_message: Option<String>,
     pub current_leader: LeaderIdAndEpoch,
-    pub records: Bytes,
+    pub records: Slices,
     pub acquired_records: Vec<AcquiredRecords>,
     pub unknown_tagged_fields: UnknownTags,
 }
@@ -101,7 +100,7 @@ impl Message for PartitionData {
             acknowledge_error_code: reader.i16()?,
             acknowledge_error_message: reader.nullable_string(true)?,
             current_leader: LeaderIdAndEpoch::decode(reader, version)?,
-            records: reader.bytes(true)?,
+            records: reader.slices(true)?,
             acquired_records: reader.structs(version, true)?,
             unknown_tagged_fields: reader.unknown_tags()?,
         })
@@ -114,7 +113,7 @@ impl Message for PartitionData {
         writer.i16(self.acknowledge_error_code);
         writer.nullable_string(self.acknowledge_error_message.as_deref(), true)?;
         self.current_leader.encode(writer, version)?;
-        writer.bytes(&self.records, true)?;
+        writer.slices(&self.records, true)?;
         writer.structs(&self.acquired_records, version, true)?;
         writer.unknown_tags(&self.unknown_tagged_fields)?;
         Ok(())

@@ -55,7 +55,8 @@ impl FieldCode<'_> {
                 None | Some("null") => "String::new()".to_owned(),
                 Some(text) => format!("{text:?}.to_owned()"),
             },
-            Type::Bytes | Type::Records => "Bytes::new()".to_owned(),
+            Type::Bytes => "Bytes::new()".to_owned(),
+            Type::Records => "Slices::default()".to_owned(),
             Type::Struct(name) => format!("{name}::default()"),
             Type::Array(_) => "Vec::new()".to_owned(),
         };
@@ -117,7 +118,8 @@ impl FieldCode<'_> {
         let prefix = if nullable { "nullable_" } else { "" };
         match &self.field.of {
             Type::String => format!("reader.{prefix}string({flexible})"),
-            Type::Bytes | Type::Records => format!("reader.{prefix}bytes({flexible})"),
+            Type::Bytes => format!("reader.{prefix}bytes({flexible})"),
+            Type::Records => format!("reader.{prefix}slices({flexible})"),
             Type::Struct(_) if nullable => {
                 format!("reader.nullable_{}struct(version)", self.tagged_prefix(scope))
             }
@@ -159,7 +161,8 @@ impl FieldCode<'_> {
         let flexible = scope.flexible_argument(self.field);
         match &self.field.of {
             Type::String => format!("writer.string(&{value}, {flexible})?;"),
-            Type::Bytes | Type::Records => format!("writer.bytes(&{value}, {flexible})?;"),
+            Type::Bytes => format!("writer.bytes(&{value}, {flexible})?;"),
+            Type::Records => format!("writer.slices(&{value}, {flexible})?;"),
             Type::Struct(_) => format!("{value}.encode(writer, version)?;"),
             Type::Array(element) if element.struct_name().is_some() => {
                 format!("writer.structs(&{value}, version, {flexible})?;")
@@ -184,7 +187,8 @@ impl FieldCode<'_> {
         let viewed = self.viewed(value);
         match &self.field.of {
             Type::String => format!("writer.nullable_string({viewed}, {flexible})?;"),
-            Type::Bytes | Type::Records => format!("writer.nullable_bytes({viewed}, {flexible})?;"),
+            Type::Bytes => format!("writer.nullable_bytes({viewed}, {flexible})?;"),
+            Type::Records => format!("writer.nullable_slices({viewed}, {flexible})?;"),
             Type::Array(element) if element.struct_name().is_some() => {
                 format!("writer.nullable_structs({viewed}, version, {flexible})?;")
             }
@@ -210,7 +214,8 @@ impl FieldCode<'_> {
         let required = format!("required({viewed}, {:?}, version)?", self.label);
         match &self.field.of {
             Type::String => format!("writer.string({required}, {flexible})?;"),
-            Type::Bytes | Type::Records => format!("writer.bytes({required}, {flexible})?;"),
+            Type::Bytes => format!("writer.bytes({required}, {flexible})?;"),
+            Type::Records => format!("writer.slices({required}, {flexible})?;"),
             Type::Array(element) if element.struct_name().is_some() => {
                 format!("writer.structs({required}, version, {flexible})?;")
             }
@@ -268,7 +273,8 @@ fn rust_type(of: &Type) -> String {
         Type::Float64 => "f64".to_owned(),
         Type::Uuid => "Uuid".to_owned(),
         Type::String => "String".to_owned(),
-        Type::Bytes | Type::Records => "Bytes".to_owned(),
+        Type::Bytes => "Bytes".to_owned(),
+        Type::Records => "Slices".to_owned(),
         Type::Struct(name) => name.clone(),
         Type::Array(element) => format!("Vec<{}>", rust_type(element)),
     }

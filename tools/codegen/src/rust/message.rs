@@ -33,7 +33,7 @@ fn whole(schema: &Schema) -> String {
 
 fn imports(schema: &Schema, body: &str) -> String {
     let mut used = vec!["DecodeError", "EncodeError", "Message", "Reader", "Schema", "Writer"];
-    let optional = ["UnknownTags", "TagWriter", "Uuid", "must_be_default", "required"];
+    let optional = ["Slices", "UnknownTags", "TagWriter", "Uuid", "must_be_default", "required"];
     used.extend(optional.iter().filter(|name| body.contains(**name)));
     used.sort_unstable();
     let mut text = "use std::ops::RangeInclusive;\n\n".to_owned();

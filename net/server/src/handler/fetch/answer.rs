@@ -3,7 +3,6 @@
 
 use std::collections::BTreeMap;
 
-use bytes::{Bytes, BytesMut};
 use engine::broker::{AbortedTransaction, Isolation, PartitionError, ReadOutcome};
 use engine::types::{LeaderEpoch, Offset};
 use wire::messages::FetchResponse;
@@ -11,7 +10,7 @@ use wire::messages::fetch_response::{
     AbortedTransaction as WireAborted, EpochEndOffset, FetchableTopicResponse, LeaderIdAndEpoch,
     NodeEndpoint, PartitionData,
 };
-use wire::{ErrorCode, Uuid};
+use wire::{ErrorCode, Slices, Uuid};
 
 use super::plan::{Plan, Target};
 use crate::context::Context;
@@ -135,7 +134,7 @@ fn found(partition_index: i32, outcome: ReadOutcome, isolation: Isolation) -> Pa
             Isolation::ReadCommitted => Some(aborted),
         },
         preferred_read_replica: -1,
-        records: Some(joined(outcome.records)),
+        records: Some(outcome.records.into_iter().collect()),
         ..PartitionData::default()
     }
 }
@@ -149,7 +148,7 @@ fn refusal(partition_index: i32, error: ErrorCode) -> PartitionData {
         log_start_offset: -1,
         aborted_transactions: Some(Vec::new()),
         preferred_read_replica: -1,
-        records: Some(Bytes::new()),
+        records: Some(Slices::default()),
         ..PartitionData::default()
     }
 }
@@ -171,31 +170,4 @@ fn led_elsewhere(
     matches!(error, PartitionError::NotLeader | PartitionError::FencedLeaderEpoch)
         .then(|| image::leader(&context.broker.image(), partition))
         .flatten()
-}
-
-/// One slice stays as it is; several become one.
-fn joined(mut slices: Vec<Bytes>) -> Bytes {
-    match slices.len() {
-        0 => Bytes::new(),
-        1 => slices.pop().unwrap_or_default(),
-        _ => {
-            let mut joined = BytesMut::with_capacity(slices.iter().map(Bytes::len).sum());
-            for slice in slices {
-                joined.extend_from_slice(&slice);
-            }
-            joined.freeze()
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn one_slice_of_records_is_not_copied() {
-        let slice = Bytes::from(vec![1, 2, 3]);
-        assert_eq!(joined(vec![slice.clone()]).as_ptr(), slice.as_ptr());
-        assert_eq!(joined(vec![slice.clone(), slice]), [1, 2, 3, 1, 2, 3][..]);
-    }
 }
