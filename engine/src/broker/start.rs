@@ -12,11 +12,13 @@ use crate::broker::boot::{self, Boot, BootError};
 use crate::broker::handle::Broker;
 use crate::cluster::ClusterImage;
 use crate::config::BrokerConfig;
-use crate::io::{self, CoreOptions, CoreSelection, Cores, FolderLock, LockError};
+use crate::io::{self, CoreOptions, CoreSelection, Cores, FolderLock, LockError, ReadCacheOptions};
 use crate::shard::{
     Ask, Budget, CONTROLLER_CORE, DataFolders, Mailbox, Mailboxes, Shard, ShardParts,
 };
-use crate::types::limits::CORE_IO_MEMORY_BYTES;
+use crate::types::limits::{
+    CORE_IO_MEMORY_BYTES, READ_CACHE_BYTES_MIN, READ_CACHE_SHARE, READ_CHUNK_BYTES,
+};
 use crate::types::{BrokerId, CoreId};
 
 #[derive(Clone, Debug)]
@@ -101,13 +103,13 @@ where
         .iter()
         .map(|folder| FolderLock::take(folder))
         .collect::<Result<Vec<_>, _>>()?;
+    let count = u16::try_from(options.cores.count()).map_err(|_| StartError::TooManyCores)?;
     let core_options = CoreOptions {
         selection: options.cores.clone(),
         io_memory_bytes: CORE_IO_MEMORY_BYTES,
+        read_cache: read_cache(count),
         ..CoreOptions::default()
     };
-    let count =
-        u16::try_from(core_options.selection.count()).map_err(|_| StartError::TooManyCores)?;
     let (mailboxes, receivers) = Mailboxes::new(count);
     let receivers: Arc<Mutex<Vec<Option<Mailbox>>>> =
         Arc::new(Mutex::new(receivers.into_iter().map(Some).collect()));
@@ -132,6 +134,13 @@ where
     })?;
     let info = is_ready.recv().map_err(|_| StartError::Ended).and_then(|booted| booted)?;
     Ok(Node { info, cores, stopper, _locks: locks })
+}
+
+/// Each core's part of the memory that holds what consumers read.
+fn read_cache(cores: u16) -> ReadCacheOptions {
+    let share = io::memory_bytes() / READ_CACHE_SHARE / u64::from(cores.max(1));
+    let bytes_max = usize::try_from(share).unwrap_or(usize::MAX).max(READ_CACHE_BYTES_MIN);
+    ReadCacheOptions { bytes_max, chunk_bytes: READ_CHUNK_BYTES }
 }
 
 /// One core from its first step to its last. True if all logs of the node were sealed.

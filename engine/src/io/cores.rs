@@ -9,9 +9,11 @@ use glommio::{ExecutorJoinHandle, LocalExecutorBuilder, Placement, PoolPlacement
 use thiserror::Error;
 
 use crate::io::probe;
+use crate::io::read_cache::ReadCacheOptions;
 use crate::io::runtime::Runtime;
 use crate::io::turn;
 use crate::types::CoreId;
+use crate::types::limits::{READ_CACHE_BYTES_MIN, READ_CHUNK_BYTES};
 
 /// Which processors the executors run on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,6 +40,8 @@ pub struct CoreOptions {
     pub io_memory_bytes: usize,
     /// Files that each core may keep open for reading.
     pub open_files_max: usize,
+    /// What each core may keep of the files that it reads.
+    pub read_cache: ReadCacheOptions,
 }
 
 impl Default for CoreOptions {
@@ -46,6 +50,10 @@ impl Default for CoreOptions {
             selection: CoreSelection::All,
             io_memory_bytes: 256 * 1024 * 1024,
             open_files_max: 4096,
+            read_cache: ReadCacheOptions {
+                bytes_max: READ_CACHE_BYTES_MIN,
+                chunk_bytes: READ_CHUNK_BYTES,
+            },
         }
     }
 }
@@ -85,7 +93,7 @@ where
         let core = CoreId(u16::try_from(index).map_err(|_| StartError::NoCores)?);
         let (ready, is_ready) = mpsc::channel();
         let main = main.clone();
-        let open_files_max = options.open_files_max;
+        let (open_files_max, read_cache) = (options.open_files_max, options.read_cache);
         let handle = LocalExecutorBuilder::new(placement)
             .name(&format!("core-{core}"))
             .io_memory(options.io_memory_bytes)
@@ -98,7 +106,7 @@ where
                     tracing::debug!(%core, "nobody waits for this core to start");
                 }
                 turn::start_heartbeat();
-                main(Runtime::uring(core, open_files_max), core).await
+                main(Runtime::uring(core, open_files_max, read_cache), core).await
             })
             .map_err(|error| failed(core, error.to_string()))?;
         if is_ready.recv().is_err() {
@@ -156,7 +164,12 @@ mod tests {
     use super::*;
 
     fn options(selection: CoreSelection) -> CoreOptions {
-        CoreOptions { selection, io_memory_bytes: 1 << 20, open_files_max: 16 }
+        CoreOptions {
+            selection,
+            io_memory_bytes: 1 << 20,
+            open_files_max: 16,
+            ..CoreOptions::default()
+        }
     }
 
     #[test]

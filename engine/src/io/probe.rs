@@ -7,6 +7,7 @@ use std::path::Path;
 
 use glommio::{LocalExecutorBuilder, Placement};
 
+use crate::io::cores::CoreOptions;
 use crate::io::runtime::Runtime;
 use crate::types::CoreId;
 use crate::types::limits::BLOCK_BYTES;
@@ -83,7 +84,7 @@ pub fn probe(folder: &Path) -> Probe {
 
 async fn try_direct_io(folder: &Path) -> Result<(), String> {
     const NAME: &str = ".corelog-probe";
-    let runtime = Runtime::uring(CoreId(0), 1);
+    let runtime = Runtime::uring(CoreId(0), 1, CoreOptions::default().read_cache);
     let directory = runtime.directory(folder);
     directory.remove(NAME).await.map_err(|error| error.to_string())?;
     let result = async {

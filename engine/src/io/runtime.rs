@@ -11,6 +11,7 @@ use crate::io::directory::Directory;
 use crate::io::error::IoError;
 use crate::io::file::File;
 use crate::io::open_files::OpenFiles;
+use crate::io::read_cache::{ReadCache, ReadCacheOptions};
 #[cfg(test)]
 use crate::io::sim::Sim;
 use crate::io::uring;
@@ -37,6 +38,7 @@ impl Moment {
 pub struct Runtime {
     pub(super) arm: Arm,
     open_files: Rc<OpenFiles>,
+    read_cache: Rc<ReadCache>,
 }
 
 #[derive(Clone, Debug)]
@@ -47,16 +49,21 @@ pub(super) enum Arm {
 }
 
 impl Runtime {
-    pub(super) fn uring(id: CoreId, open_files_max: usize) -> Self {
+    pub(super) fn uring(id: CoreId, open_files_max: usize, cache: ReadCacheOptions) -> Self {
         Self {
             arm: Arm::Uring(Rc::new(uring::Core::new(id))),
             open_files: Rc::new(OpenFiles::new(open_files_max)),
+            read_cache: ReadCache::new(cache),
         }
     }
 
     #[cfg(test)]
-    pub(super) fn sim(sim: Sim, open_files_max: usize) -> Self {
-        Self { arm: Arm::Sim(sim), open_files: Rc::new(OpenFiles::new(open_files_max)) }
+    pub(super) fn sim(sim: Sim, open_files_max: usize, cache: ReadCacheOptions) -> Self {
+        Self {
+            arm: Arm::Sim(sim),
+            open_files: Rc::new(OpenFiles::new(open_files_max)),
+            read_cache: ReadCache::new(cache),
+        }
     }
 
     pub fn core(&self) -> CoreId {
@@ -165,5 +172,10 @@ impl Runtime {
     /// This core's bounded cache of files that are open for reading.
     pub fn open_files(&self) -> &OpenFiles {
         &self.open_files
+    }
+
+    /// This core's bounded cache of what was read from files.
+    pub fn read_cache(&self) -> &Rc<ReadCache> {
+        &self.read_cache
     }
 }

@@ -183,7 +183,7 @@ async fn read_all(log: &Rc<Log>) -> BTreeMap<Offset, Vec<u8>> {
     while next < end {
         let slice = log.read(next, end, 3000, true).await.unwrap();
         assert!(next < slice.next_offset, "a read makes progress at {next} of {end}");
-        for batch in slice.batches.iter().flat_map(|piece| Batches::new(piece.clone())) {
+        for batch in Batches::new(slice.into_bytes()) {
             let batch = batch.unwrap();
             batch.verify_checksum().unwrap();
             assert_eq!(batch.header().base_offset(), next, "no gap");

@@ -53,6 +53,8 @@ pub(super) struct Place {
     pub(super) position: u64,
     /// The index says that the batch there ends with this offset.
     pub(super) claimed_last: Option<Offset>,
+    /// Whoever reads here will probably read on.
+    pub(super) is_continued: bool,
 }
 
 impl Log {
@@ -63,15 +65,16 @@ impl Log {
         offset: Offset,
     ) -> Result<Place, IoError> {
         if offset == segment.base() {
-            return Ok(Place { position: 0, claimed_last: None });
+            return Ok(Place { position: 0, claimed_last: None, is_continued: true });
         }
         if let Some(position) = self.hints.borrow_mut().take(segment.base(), offset) {
-            return Ok(Place { position, claimed_last: None });
+            return Ok(Place { position, claimed_last: None, is_continued: true });
         }
         let index = self.load_index(segment).await?;
         let entry = index.borrow().offsets.lookup(offset);
         let position = u64::from(entry.position);
-        Ok(Place { position, claimed_last: (0 < position).then_some(entry.offset) })
+        let claimed_last = (0 < position).then_some(entry.offset);
+        Ok(Place { position, claimed_last, is_continued: false })
     }
 
     /// The segment's indexes in memory. Also tells the segment's latest timestamp.

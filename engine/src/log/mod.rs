@@ -10,6 +10,7 @@
 
 mod aborted;
 mod append;
+mod chunks;
 mod commit;
 mod damage;
 mod drive;
@@ -35,6 +36,7 @@ mod tail;
 mod times;
 mod turns;
 mod upkeep;
+mod window;
 
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};

@@ -5,11 +5,11 @@ use std::rc::Rc;
 
 use bytes::{Bytes, BytesMut};
 
-use crate::io::IoError;
 use crate::log::Log;
 use crate::log::error::ReadError;
 use crate::log::lookup::Place;
 use crate::log::segment::Segment;
+use crate::log::window::Window;
 use crate::record::{Batch, BatchHeader};
 use crate::types::Offset;
 use crate::types::limits::{READ_BYTES_MAX, READ_BYTES_MIN};
@@ -17,20 +17,34 @@ use crate::types::limits::{READ_BYTES_MAX, READ_BYTES_MIN};
 /// Whole batches, back to back.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LogSlice {
-    pub batches: Vec<Bytes>,
+    /// Their bytes as they lie in memory: a batch may begin in one slice and end in another.
+    pub slices: Vec<Bytes>,
     /// Where to read on; where the read began, if nothing was found.
     pub next_offset: Offset,
 }
 
 impl LogSlice {
     pub fn bytes(&self) -> usize {
-        self.batches.iter().map(Bytes::len).sum()
+        self.slices.iter().map(Bytes::len).sum()
     }
 
     pub fn is_empty(&self) -> bool {
-        self.batches.is_empty()
+        self.slices.is_empty()
+    }
+
+    /// All batches in one piece; copied only if they lie in several.
+    pub fn into_bytes(self) -> Bytes {
+        if let [only] = &*self.slices {
+            return only.clone();
+        }
+        let mut joined = BytesMut::with_capacity(self.bytes());
+        self.slices.iter().for_each(|slice| joined.extend_from_slice(slice));
+        joined.freeze()
     }
 }
+
+/// So many headers are looked at before others may have their turn.
+const HEADERS_PER_TURN: u32 = 256;
 
 impl Log {
     /// Reads whole batches, beginning with the one that contains `from`, which starts at or before
@@ -46,7 +60,7 @@ impl Log {
         let mut segment = self.readable_segment(from)?;
         loop {
             if bound <= from {
-                return Ok(LogSlice { batches: Vec::new(), next_offset: from });
+                return Ok(LogSlice { slices: Vec::new(), next_offset: from });
             }
             let slice = self.read_segment(&segment, from, bound, max_bytes, at_least_one).await;
             match slice {
@@ -56,7 +70,7 @@ impl Log {
                     let next = self.state.borrow().segment_after(segment.base());
                     match next.filter(|next| next.base() < bound) {
                         Some(next) => segment = next,
-                        None => return Ok(LogSlice { batches: Vec::new(), next_offset: from }),
+                        None => return Ok(LogSlice { slices: Vec::new(), next_offset: from }),
                     }
                 }
                 Err(error) => {
@@ -94,6 +108,7 @@ impl Log {
         let mut next_offset = from;
         let mut start = None;
         let mut taken = 0_usize;
+        let mut passed = 0_u32;
         // What is taken lies in one window: the walk must not move on to the next one.
         while start.is_none() || walk.has_header() {
             let header = match walk.header().await {
@@ -111,23 +126,27 @@ impl Log {
             }
             if is_first {
                 walk.load(bytes).await?;
-                start = Some(walk.window_offset());
+                start = Some(walk.position);
             } else if walk.available() < bytes {
                 break;
             }
             taken = taken.strict_add(bytes);
             next_offset = header.next_offset();
             walk.pass(&header);
+            passed = passed.strict_add(1);
+            if passed.is_multiple_of(HEADERS_PER_TURN) {
+                self.runtime.yield_if_needed().await;
+            }
         }
         let reached_end = segment.len.get() <= walk.position;
         let Some(start) = start else {
-            return Ok(
-                (!reached_end).then_some(LogSlice { batches: Vec::new(), next_offset: from })
-            );
+            return Ok((!reached_end).then_some(LogSlice { slices: Vec::new(), next_offset: from }));
         };
         self.hints.borrow_mut().leave(segment.base(), next_offset, walk.position);
-        let bytes = walk.window.slice(start..start.strict_add(taken));
-        Ok(Some(LogSlice { batches: vec![bytes], next_offset }))
+        if walk.is_continued {
+            self.read_ahead(segment, walk.position);
+        }
+        Ok(Some(LogSlice { slices: walk.window.cut(start, taken), next_offset }))
     }
 
     /// Stands in front of the batch that contains `offset`, or the first one behind it.
@@ -138,11 +157,11 @@ impl Log {
         read_bytes: usize,
     ) -> Result<Walk<'a>, ReadError> {
         let place = self.locate(segment, offset).await?;
-        let mut walk = Walk::new(self, segment, place.position, read_bytes);
+        let mut walk = Walk::new(self, segment, place, read_bytes);
         if !walk.confirms(place, offset).await? {
             self.rebuild_index(segment).await?;
             let place = self.locate(segment, offset).await?;
-            walk = Walk::new(self, segment, place.position, read_bytes);
+            walk = Walk::new(self, segment, place, read_bytes);
         }
         while let Some(header) = walk.header().await? {
             if offset <= header.last_offset() {
@@ -152,43 +171,6 @@ impl Log {
         }
         Ok(walk)
     }
-
-    /// Up to `len` bytes of the segment, fewer only at its end.
-    async fn bytes_at(
-        &self,
-        segment: &Rc<Segment>,
-        position: u64,
-        len: usize,
-    ) -> Result<Bytes, IoError> {
-        let left = usize::try_from(segment.len.get().saturating_sub(position));
-        let len = len.min(left.unwrap_or(usize::MAX));
-        let mut bytes = BytesMut::with_capacity(len);
-        while bytes.len() < len {
-            let at = position.strict_add(bytes.len() as u64);
-            let missing = len - bytes.len();
-            let in_memory_from = self.state.borrow().tail.start(segment.base());
-            match in_memory_from.filter(|&start| start <= at) {
-                Some(_) => {
-                    let before = bytes.len();
-                    self.state.borrow().tail.copy(segment.base(), at, missing, &mut bytes);
-                    assert!(before < bytes.len(), "the tail reaches to the end of its segment");
-                }
-                None => {
-                    // What is not in memory any more is on the disk.
-                    let until = in_memory_from.map_or(u64::MAX, |start| start - at);
-                    let wanted = missing.min(usize::try_from(until).unwrap_or(usize::MAX));
-                    let path = segment.path(self.folder());
-                    let file = self.runtime.open_files().read_handle(&self.runtime, &path).await?;
-                    let read = file.read_at(at, wanted).await?;
-                    if read.is_empty() {
-                        break;
-                    }
-                    bytes.extend_from_slice(&read);
-                }
-            }
-        }
-        Ok(bytes.freeze())
-    }
 }
 
 /// Goes through a segment batch by batch.
@@ -196,46 +178,37 @@ pub(super) struct Walk<'a> {
     log: &'a Log,
     segment: Rc<Segment>,
     pub(super) position: u64,
-    window: Bytes,
-    window_start: u64,
+    window: Window,
     read_bytes: usize,
     /// No batch may start below it.
     expected: Offset,
+    /// A reader has stopped here, or a segment starts: whoever reads this will read on.
+    is_continued: bool,
 }
 
 impl<'a> Walk<'a> {
-    pub(super) fn new(
-        log: &'a Log,
-        segment: &Rc<Segment>,
-        position: u64,
-        read_bytes: usize,
-    ) -> Self {
+    fn new(log: &'a Log, segment: &Rc<Segment>, place: Place, read_bytes: usize) -> Self {
         Self {
             log,
             segment: segment.clone(),
-            position,
-            window: Bytes::new(),
-            window_start: position,
+            position: place.position,
+            window: Window::default(),
             read_bytes,
             expected: segment.base(),
+            is_continued: place.is_continued,
         }
-    }
-
-    fn window_offset(&self) -> usize {
-        usize::try_from(self.position - self.window_start).unwrap_or(usize::MAX)
     }
 
     /// Bytes from the current position on that are in memory.
     fn available(&self) -> usize {
-        self.window.len().saturating_sub(self.window_offset())
+        self.window.available(self.position)
     }
 
     /// Has `len` bytes from the current position in memory, or all up to the segment's end.
     async fn load(&mut self, len: usize) -> Result<(), ReadError> {
         if self.available() < len {
             let wanted = len.max(self.read_bytes);
-            self.window = self.log.bytes_at(&self.segment, self.position, wanted).await?;
-            self.window_start = self.position;
+            self.window = self.log.window_at(&self.segment, self.position, wanted).await?;
         }
         Ok(())
     }
@@ -245,17 +218,16 @@ impl<'a> Walk<'a> {
         BatchHeader::BYTES <= self.available()
     }
 
-    fn rest(&self) -> &[u8] {
-        self.window.get(self.window_offset()..).unwrap_or_default()
-    }
-
     /// The header at the current position; `None` at the end of the segment.
     pub(super) async fn header(&mut self) -> Result<Option<BatchHeader>, ReadError> {
         if self.segment.len.get() <= self.position {
             return Ok(None);
         }
         self.load(BatchHeader::BYTES).await?;
-        let header = BatchHeader::decode(self.rest()).map_err(|error| self.corrupt(&error))?;
+        let header = self
+            .window
+            .look::<{ BatchHeader::BYTES }, _>(self.position, BatchHeader::decode)
+            .map_err(|error| self.corrupt(&error))?;
         let end = self.position.strict_add(header.batch_bytes() as u64);
         if header.base_offset() < self.expected {
             let found = header.base_offset();
@@ -270,8 +242,8 @@ impl<'a> Walk<'a> {
     /// The whole batch at the current position, whose header this is.
     pub(super) async fn batch(&mut self, header: &BatchHeader) -> Result<Batch, ReadError> {
         self.load(header.batch_bytes()).await?;
-        let start = self.window_offset().min(self.window.len());
-        Batch::decode(&self.window.slice(start..)).map_err(|error| self.corrupt(&error))
+        let bytes = self.window.join(self.position, header.batch_bytes());
+        Batch::decode(&bytes).map_err(|error| self.corrupt(&error))
     }
 
     pub(super) fn pass(&mut self, header: &BatchHeader) {

@@ -1,10 +1,11 @@
 //! One file of batches and what is known about it. What was not asked for yet is not in memory: a
 //! partition at rest has this struct and nothing more.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
+use crate::io::{CachedFile, Runtime};
 use crate::log::file_names::FileKind;
 use crate::log::format::time_index::TimestampOffset;
 use crate::log::index::SegmentIndex;
@@ -23,6 +24,8 @@ pub(super) struct Segment {
     /// When the segment was created or found: its age until it has a batch.
     created: Timestamp,
     index: RefCell<Option<Rc<RefCell<SegmentIndex>>>>,
+    /// What of the file is in the core's read cache; none before the first read.
+    cached: OnceCell<Rc<CachedFile>>,
     /// The index files have what the index in memory has.
     pub(super) is_index_written: Cell<bool>,
     /// The file got another name and will be removed.
@@ -38,6 +41,7 @@ impl Segment {
             first_timestamp: Cell::new(None),
             created,
             index: RefCell::new(None),
+            cached: OnceCell::new(),
             is_index_written: Cell::new(false),
             is_deleted: Cell::new(false),
         }
@@ -49,6 +53,10 @@ impl Segment {
 
     pub(super) fn path(&self, folder: &Path) -> PathBuf {
         FileKind::Log.path(folder, self.base)
+    }
+
+    pub(super) fn cached_file(&self, runtime: &Runtime) -> &Rc<CachedFile> {
+        self.cached.get_or_init(|| runtime.read_cache().add_file())
     }
 
     pub(super) fn index(&self) -> Option<Rc<RefCell<SegmentIndex>>> {

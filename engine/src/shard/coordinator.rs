@@ -90,16 +90,15 @@ impl CoordinatorHost {
         let end = log.ends().durable_end;
         while from < end {
             let slice = log.read(from, end, COORDINATOR_LOAD_BYTES, true).await?;
-            for bytes in slice.batches {
-                replay_batches(coordinator, self.now(), bytes).map_err(|reason| {
-                    PartitionError::Corrupt { reason: format!("{OFFSETS_TOPIC}: {reason}") }
-                })?;
-                self.runtime.yield_if_needed().await;
-            }
-            if slice.next_offset <= from {
+            let next_offset = slice.next_offset;
+            replay_batches(coordinator, self.now(), slice.into_bytes()).map_err(|reason| {
+                PartitionError::Corrupt { reason: format!("{OFFSETS_TOPIC}: {reason}") }
+            })?;
+            self.runtime.yield_if_needed().await;
+            if next_offset <= from {
                 break;
             }
-            from = slice.next_offset;
+            from = next_offset;
         }
         Ok(())
     }

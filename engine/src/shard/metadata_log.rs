@@ -130,24 +130,22 @@ impl MetadataLog {
         let mut from = self.snapshot_end;
         while from < ends.durable_end {
             let slice = self.log.read(from, ends.durable_end, METADATA_READ_BYTES, true).await?;
-            for bytes in slice.batches {
-                self.bytes_since_snapshot += bytes.len() as u64;
-                for batch in Batches::new(bytes) {
-                    let batch = batch?;
-                    let is_control = batch.header().is_control();
-                    for record in batch.records()? {
-                        let record = record?;
-                        if is_control {
-                            self.learn_quorum(ControlRecord::decode(&record)?);
-                        } else {
-                            let value = record.value.unwrap_or_default();
-                            image.apply(&MetadataRecord::decode(&value)?)?;
-                        }
+            from = slice.next_offset;
+            self.bytes_since_snapshot += slice.bytes() as u64;
+            for batch in Batches::new(slice.into_bytes()) {
+                let batch = batch?;
+                let is_control = batch.header().is_control();
+                for record in batch.records()? {
+                    let record = record?;
+                    if is_control {
+                        self.learn_quorum(ControlRecord::decode(&record)?);
+                    } else {
+                        let value = record.value.unwrap_or_default();
+                        image.apply(&MetadataRecord::decode(&value)?)?;
                     }
                 }
-                self.runtime.yield_if_needed().await;
             }
-            from = slice.next_offset;
+            self.runtime.yield_if_needed().await;
         }
         Ok(())
     }

@@ -93,7 +93,7 @@ impl Shard {
                 })
                 .collect();
         }
-        outcome.records = slice.batches;
+        outcome.records = slice.slices;
         Ok(outcome)
     }
 

@@ -70,7 +70,7 @@ pub struct ReadOutcome {
     pub high_watermark: Offset,
     pub last_stable: Offset,
     pub log_start: Offset,
-    /// Whole batches, back to back.
+    /// Whole batches, back to back, in the slices in which they lie in memory.
     pub records: Vec<Bytes>,
     /// Transactions whose records a reader of committed data leaves out.
     pub aborted: Vec<AbortedTransaction>,

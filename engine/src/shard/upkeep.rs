@@ -40,6 +40,7 @@ impl Shard {
         let shard = Rc::clone(self);
         self.runtime.spawn(async move {
             while shard.sleeps(REST_INTERVAL).await {
+                shard.runtime.read_cache().sweep();
                 shard.rest_logs().await;
             }
         });

@@ -127,7 +127,27 @@ pub const RESERVE_BYTES_MAX: u64 = 64 * 1024 * 1024;
 /// How much of a segment one read takes into memory, at least and at most. A batch that is larger
 /// than that is read whole.
 pub const READ_BYTES_MIN: usize = 64 * 1024;
-pub const READ_BYTES_MAX: usize = 2 * 1024 * 1024;
+pub const READ_BYTES_MAX: usize = 8 * 1024 * 1024;
 
 /// Readers of one log whose places are remembered.
-pub const READ_HINTS_MAX: usize = 16;
+pub const READ_HINTS_MAX: usize = 64;
+
+/// A core's read cache holds segments in chunks of this size: an answer is made of slices of them.
+pub const READ_CHUNK_BYTES: usize = 256 * 1024;
+
+/// The longest single read of the disk for chunks that follow each other.
+pub const READ_LOAD_BYTES: usize = 1024 * 1024;
+
+/// How far the disk is read ahead of a reader that goes on where one has stopped.
+pub const READ_AHEAD_BYTES: usize = 4 * 1024 * 1024;
+
+/// All cores' read caches together take at most this part of the machine's memory.
+pub const READ_CACHE_SHARE: u64 = 4;
+
+/// The smallest read cache of a core: a few readers with what is read ahead for them.
+pub const READ_CACHE_BYTES_MIN: usize = 16 * 1024 * 1024;
+
+const _: () = assert!(READ_CHUNK_BYTES.is_multiple_of(BLOCK_BYTES));
+const _: () = assert!(READ_LOAD_BYTES.is_multiple_of(READ_CHUNK_BYTES));
+const _: () = assert!(READ_AHEAD_BYTES.is_multiple_of(READ_LOAD_BYTES));
+const _: () = assert!(2 * READ_AHEAD_BYTES < READ_CACHE_BYTES_MIN);

@@ -20,11 +20,13 @@ pub(crate) use random::Random;
 use crate::io::block_buffer::{Blocks, ReadBuffer};
 use crate::io::directory::Entry;
 use crate::io::error::{Fault, IoError, Operation};
+use crate::io::read_cache::ReadCacheOptions;
 use crate::io::runtime::{Moment, Runtime};
 use crate::io::sim::disk::{Disk, InodeId};
 use crate::io::sim::executor::Executor;
 use crate::io::uring::Mode;
 use crate::types::Timestamp;
+use crate::types::limits::BLOCK_BYTES;
 
 /// Where virtual time starts on the wall clock.
 const WALL_CLOCK_START: i64 = 1_700_000_000_000;
@@ -99,7 +101,8 @@ impl Sim {
     }
 
     pub(crate) fn runtime(&self) -> Runtime {
-        Runtime::sim(self.clone(), 8)
+        let cache = ReadCacheOptions { bytes_max: 16 * BLOCK_BYTES, chunk_bytes: BLOCK_BYTES };
+        Runtime::sim(self.clone(), 8, cache)
     }
 
     /// Runs `main` and all it spawns; `None` if the crash came first.

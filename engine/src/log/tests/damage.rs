@@ -162,7 +162,7 @@ fn a_wrong_index_never_leads_to_wrong_data() {
             assert_eq!(log.ends().log_end, offset(80));
             for wanted in (0..80).rev().step_by(7) {
                 let slice = log.read(offset(wanted), offset(80), 1, true).await.unwrap();
-                let header = crate::record::BatchHeader::decode(&slice.batches[0]).unwrap();
+                let header = crate::record::BatchHeader::decode(&slice.into_bytes()).unwrap();
                 assert_eq!(header.base_offset(), offset(wanted / 2 * 2), "seed {seed}");
             }
             let latest = log.max_timestamp(offset(80)).await.unwrap().unwrap();

@@ -89,16 +89,15 @@ pub(super) async fn read_all(log: &Rc<Log>, from: Offset) -> Vec<Bytes> {
     while next < end {
         let slice = log.read(next, end, 3000, true).await.unwrap();
         assert!(next < slice.next_offset, "a read makes progress at {next} of {end}");
-        for piece in &slice.batches {
-            for batch in Batches::new(piece.clone()) {
-                let batch = batch.unwrap();
-                batch.verify_checksum().unwrap();
-                assert!(next <= batch.header().last_offset());
-                next = batch.header().next_offset();
-                batches.push(batch.bytes().clone());
-            }
+        let next_offset = slice.next_offset;
+        for batch in Batches::new(slice.into_bytes()) {
+            let batch = batch.unwrap();
+            batch.verify_checksum().unwrap();
+            assert!(next <= batch.header().last_offset());
+            next = batch.header().next_offset();
+            batches.push(batch.bytes().clone());
         }
-        assert_eq!(next, slice.next_offset);
+        assert_eq!(next, next_offset);
     }
     batches
 }

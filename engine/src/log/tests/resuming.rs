@@ -284,7 +284,7 @@ fn a_snapshot_in_the_middle_of_a_batch_is_no_resume_point() {
             sim.run(async move {
                 let log = open(&runtime, small_options(), Opening::Clean).await;
                 let slice = log.read(offset(read_from), log.ends().log_end, 1, true).await.unwrap();
-                let header = crate::record::BatchHeader::decode(&slice.batches[0]).unwrap();
+                let header = crate::record::BatchHeader::decode(&slice.into_bytes()).unwrap();
                 header.base_offset() == offset(read_from)
             })
             .unwrap()
