@@ -36,18 +36,19 @@ impl DataFolders {
         &self.paths
     }
 
-    /// The folder of a partition that this core starts to hold.
-    pub fn place(&self, topic: &TopicName, index: PartitionIndex) -> PathBuf {
+    /// The folder of a partition that this core starts to hold, and whether the start found it.
+    pub fn place(&self, topic: &TopicName, index: PartitionIndex) -> (PathBuf, bool) {
         let name = format!("{topic}-{index}");
         let mut placed = self.placed.borrow_mut();
         let emptiest =
             || placed.iter().enumerate().min_by_key(|(_, count)| **count).map(|(place, _)| place);
-        let place = self.found.borrow().get(&name).copied().or_else(emptiest).unwrap_or(0);
+        let found = self.found.borrow().get(&name).copied();
+        let place = found.or_else(emptiest).unwrap_or(0);
         if let Some(count) = placed.get_mut(place) {
             *count = count.strict_add(1);
         }
         let path = self.paths.get(place).or(self.paths.first()).expect("there is one folder");
-        path.join(name)
+        (path.join(name), found.is_some())
     }
 }
 
@@ -63,9 +64,9 @@ mod tests {
         folders.learn(found);
         let topic = TopicName::new("t").unwrap();
         let place = |index| folders.place(&topic, PartitionIndex::new(index).unwrap());
-        assert_eq!(place(0), PathBuf::from("/b/t-0"));
-        assert_eq!(place(1), PathBuf::from("/a/t-1"));
-        assert_eq!(place(2), PathBuf::from("/a/t-2"));
-        assert_eq!(place(3), PathBuf::from("/b/t-3"));
+        assert_eq!(place(0), (PathBuf::from("/b/t-0"), true));
+        assert_eq!(place(1), (PathBuf::from("/a/t-1"), false));
+        assert_eq!(place(2), (PathBuf::from("/a/t-2"), false));
+        assert_eq!(place(3), (PathBuf::from("/b/t-3"), false));
     }
 }

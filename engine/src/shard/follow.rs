@@ -17,7 +17,9 @@ use crate::shard::partition::Partition;
 use crate::types::{PartitionId, TopicId, TopicName};
 
 impl Shard {
-    /// Takes over a new image. Answers when new partitions exist on disk and removed ones do not.
+    /// Takes over a new image. Answers when removed partitions are gone from the disk. New ones are
+    /// durable as metadata, and get their folder when they are first needed: a topic of ten thousand
+    /// partitions costs no more than its records.
     pub fn follow(
         self: &Rc<Self>,
         image: Arc<ClusterImage>,
@@ -40,13 +42,6 @@ impl Shard {
             for partition in removed {
                 partition.delete().await;
             }
-            for partition in &created {
-                if let Err(error) = partition.log().await {
-                    shard.is_sound.set(false);
-                    tracing::error!(folder = %partition.folder.display(), %error, "not created");
-                }
-                shard.runtime.yield_if_needed().await;
-            }
             for partition in created {
                 shard.coordinator_arrives(&partition);
             }
@@ -54,8 +49,8 @@ impl Shard {
         });
     }
 
-    /// Takes over the image found at start. The logs are opened as they are needed, and all the
-    /// others one by one in the background.
+    /// Takes over the image found at start. The logs are opened as they are needed, and all others
+    /// that have a folder one by one in the background.
     pub fn begin_with(
         self: &Rc<Self>,
         image: Arc<ClusterImage>,
@@ -82,7 +77,7 @@ impl Shard {
         let shard = Rc::clone(self);
         self.runtime.spawn(async move {
             let mut have_opened = true;
-            for partition in partitions {
+            for partition in partitions.into_iter().filter(|partition| partition.has_records()) {
                 if shard.stopping.is_set() {
                     return;
                 }
@@ -132,8 +127,8 @@ impl Shard {
                     partition.set_options(options.clone());
                     continue;
                 }
-                let folder = self.folders.place(&topic.name, *index);
-                let partition = Rc::new(Partition::new(
+                let (folder, is_on_disk) = self.folders.place(&topic.name, *index);
+                let partition = Partition::new(
                     self.journal_of(&folder),
                     id,
                     topic.name.clone(),
@@ -141,7 +136,9 @@ impl Shard {
                     registration.leader_epoch,
                     options.clone(),
                     opening(id),
-                ));
+                );
+                let partition = if is_on_disk { partition.found_on_disk() } else { partition };
+                let partition = Rc::new(partition);
                 partitions.insert(id, Rc::clone(&partition));
                 created.push(partition);
             }

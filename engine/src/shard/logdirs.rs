@@ -38,14 +38,19 @@ impl Shard {
             .map(|path| LogDirShare { path: path.clone(), partitions: Vec::new() })
             .collect();
         for partition in partitions {
-            // A log that cannot be opened is absent here, as its folder is offline to clients.
-            let Ok(log) = partition.log().await else { continue };
+            let size_bytes = if partition.has_records() {
+                // A log that cannot be opened is absent here, as its folder is offline to clients.
+                let Ok(log) = partition.log().await else { continue };
+                log.size_bytes()
+            } else {
+                0
+            };
             let share = shares.iter_mut().find(|share| partition.folder.starts_with(&share.path));
             if let Some(share) = share {
                 share.partitions.push(LogDirPartition {
                     partition: partition.id,
                     topic: partition.topic.clone(),
-                    size_bytes: log.size_bytes(),
+                    size_bytes,
                 });
             }
             self.runtime.yield_if_needed().await;

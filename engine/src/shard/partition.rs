@@ -29,6 +29,8 @@ pub struct Partition {
     journal: Rc<Journal>,
     /// What the journals of the last run have of this partition, until the log is open.
     kept: RefCell<Vec<Kept>>,
+    /// It has a folder, or is about to.
+    is_on_disk: Cell<bool>,
     slot: RefCell<Slot>,
     queue: RefCell<VecDeque<Queued>>,
     is_draining: Cell<bool>,
@@ -106,6 +108,7 @@ impl Partition {
             runtime: journal.runtime().clone(),
             journal,
             kept: RefCell::default(),
+            is_on_disk: Cell::new(false),
             slot: RefCell::new(Slot::Unopened { options, opening }),
             queue: RefCell::default(),
             is_draining: Cell::new(false),
@@ -115,7 +118,19 @@ impl Partition {
 
     /// Tells what the log must have when it opens.
     pub fn replay(&self, kept: Vec<Kept>) {
+        self.is_on_disk.set(self.is_on_disk.get() || !kept.is_empty());
         self.kept.replace(kept);
+    }
+
+    /// The start found the partition's folder.
+    pub fn found_on_disk(self) -> Self {
+        self.is_on_disk.set(true);
+        self
+    }
+
+    /// False if nobody has needed the partition since it was created: it is empty.
+    pub fn has_records(&self) -> bool {
+        self.is_on_disk.get()
     }
 
     /// The log if it is open now.
@@ -164,6 +179,7 @@ impl Partition {
     }
 
     async fn open(self: Rc<Self>, options: LogOptions, opening: Opening) {
+        self.is_on_disk.set(true);
         let result = self.open_own(options, opening).await;
         let next = match result {
             Ok(log) => {
