@@ -72,7 +72,7 @@ pub(super) async fn load(
         Some(bytes) => log_start::decode(&bytes),
         None => None,
     };
-    let kept_end = replay::replay(directory, kept).await?;
+    let kept_end = replay::replay(runtime, directory, kept).await?;
     let found = find_segments(runtime, directory, stored_start.unwrap_or_default()).await?;
     let checkpoint = directory
         .read_file(leader_epoch_checkpoint::FILE, SMALL_FILE_BYTES_MAX)

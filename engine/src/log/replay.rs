@@ -6,10 +6,10 @@
 
 use bytes::Bytes;
 
-use crate::io::Directory;
+use crate::io::{Directory, Runtime};
 use crate::log::error::OpenError;
 use crate::log::file_names::{FileKind, parse};
-use crate::log::folder::Found;
+use crate::log::folder::{Found, sync_names};
 use crate::types::Offset;
 
 /// Bytes of a log that its journal has.
@@ -25,6 +25,7 @@ pub struct Kept {
 
 /// Returns the end that the log must have afterwards, if the journal says anything of it.
 pub(super) async fn replay(
+    runtime: &Runtime,
     directory: &Directory,
     kept: &[Kept],
 ) -> Result<Option<Offset>, OpenError> {
@@ -57,6 +58,8 @@ pub(super) async fn replay(
     let end = missing.iter().map(|kept| kept.end).max();
     let pieces = missing.into_iter().map(|kept| (kept.position, kept.bytes.clone())).collect();
     directory.patch_file(&FileKind::Log.name(base), pieces).await?;
+    // The journal goes when this is done, and with it all that vouched for the names.
+    sync_names(runtime, directory).await?;
     Ok(end)
 }
 

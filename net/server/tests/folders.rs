@@ -22,9 +22,13 @@ use wire::messages::{CreateTopicsRequest, DeleteTopicsRequest, ProduceRequest};
 const SEGMENT: &str = "00000000000000000000.log";
 
 fn create(client: &mut Client, name: &str) {
+    create_wide(client, name, 1);
+}
+
+fn create_wide(client: &mut Client, name: &str, num_partitions: i32) {
     let topic = CreatableTopic {
         name: name.to_owned(),
-        num_partitions: 1,
+        num_partitions,
         replication_factor: 1,
         ..CreatableTopic::default()
     };
@@ -122,6 +126,19 @@ fn a_log_that_could_not_be_opened_is_tried_again_when_it_is_asked_for() {
         produce(&mut client, "t") == (0, 1)
     });
     assert!(healed, "the repaired log is served without a restart");
+}
+
+#[test]
+fn a_partition_gets_its_folder_when_it_is_first_needed() {
+    let mut node = Running::start("");
+    create_wide(&mut node.client(), "wide", 500);
+    assert!(folders_with(&node.data(), "wide-").is_empty());
+    assert_eq!(produce(&mut node.client(), "wide"), (0, 0));
+    assert_eq!(folders_with(&node.data(), "wide-").len(), 1);
+    node.stop();
+    node.start_again();
+    assert_eq!(produce(&mut node.client(), "wide"), (0, 1));
+    assert_eq!(folders_with(&node.data(), "wide-").len(), 1);
 }
 
 #[test]
