@@ -286,6 +286,13 @@ impl Disk {
         }
     }
 
+    /// What a process had under way when it ended is done before another one starts.
+    pub(super) fn complete_all(&mut self) {
+        for file in self.files.values_mut() {
+            file.pending.iter_mut().for_each(|change| change.completed = true);
+        }
+    }
+
     pub(super) fn extend(&mut self, inode: InodeId, len: u64) -> Result<(), Fault> {
         self.claim(inode, len)?;
         let file = self.file(inode);
@@ -337,6 +344,22 @@ impl Disk {
     pub(super) fn content(&self, path: &Path) -> Option<Vec<u8>> {
         let inode = self.find_file(path).ok()?;
         Some(self.files[&inode].live.clone())
+    }
+
+    pub(super) fn contents(&self) -> Vec<(String, Vec<u8>)> {
+        let mut found = Vec::new();
+        let mut folders = vec![(String::new(), ROOT)];
+        while let Some((path, folder)) = folders.pop() {
+            for (name, inode) in &self.folders[&folder].live {
+                let path = format!("{path}/{name}");
+                match self.files.get(inode) {
+                    Some(file) => found.push((path, file.live.clone())),
+                    None => folders.push((path, *inode)),
+                }
+            }
+        }
+        found.sort();
+        found
     }
 
     pub(super) fn corrupt(&mut self, path: &Path, change: impl FnOnce(&mut Vec<u8>)) {

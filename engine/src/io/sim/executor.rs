@@ -80,6 +80,12 @@ impl Executor {
         self.stopped.set(true);
     }
 
+    /// Nothing will run any more, and what was still to run is gone.
+    pub(super) fn end(&self) {
+        self.stop();
+        self.abandon();
+    }
+
     pub(super) fn run<T: 'static>(&self, main: impl Future<Output = T> + 'static) -> Option<T> {
         let result: Rc<RefCell<Option<T>>> = Rc::default();
         let slot = result.clone();
@@ -156,12 +162,13 @@ impl Executor {
 
     pub(super) async fn sleep(&self, duration: Duration) {
         let at = self.now.get() + duration;
+        // One timer, however often the task is woken for something else.
+        let id = self.next_timer.get();
+        self.next_timer.set(id + 1);
         poll_fn(|context| {
             if at <= self.now.get() {
                 return Poll::Ready(());
             }
-            let id = self.next_timer.get();
-            self.next_timer.set(id + 1);
             self.timers.borrow_mut().insert((at, id), context.waker().clone());
             Poll::Pending
         })

@@ -113,7 +113,7 @@ impl Sim {
     /// The power goes out now: what was not synced survives as the seed decides. Returns the
     /// machine after its next start.
     pub(crate) fn crash(&self) -> Self {
-        self.inner.executor.stop();
+        self.inner.executor.end();
         let mut random = self.inner.random.borrow_mut();
         let mut disk = self.inner.disk.take();
         disk.crash(&mut random);
@@ -122,8 +122,9 @@ impl Sim {
 
     /// The process ends in order, or is killed: everything written reaches the disk.
     pub(crate) fn restart(&self) -> Self {
-        self.inner.executor.stop();
-        let disk = self.inner.disk.take();
+        self.inner.executor.end();
+        let mut disk = self.inner.disk.take();
+        disk.complete_all();
         Self::with_disk(self.inner.random.borrow_mut().next(), disk)
     }
 
@@ -140,6 +141,11 @@ impl Sim {
         self.inner.failures.borrow_mut().push(failure);
     }
 
+    /// What is to fail from now on; returns what was to fail until now.
+    pub(crate) fn replace_failures(&self, failures: Vec<Failure>) -> Vec<Failure> {
+        self.inner.failures.replace(failures)
+    }
+
     /// Bytes that fit on the disk in all.
     pub(crate) fn set_capacity(&self, bytes: Option<u64>) {
         self.inner.disk.borrow_mut().capacity = bytes;
@@ -152,6 +158,11 @@ impl Sim {
 
     pub(crate) fn content(&self, path: &Path) -> Option<Vec<u8>> {
         self.inner.disk.borrow().content(path)
+    }
+
+    /// Every file with its path, in order.
+    pub(crate) fn contents(&self) -> Vec<(String, Vec<u8>)> {
+        self.inner.disk.borrow().contents()
     }
 
     pub(crate) fn random(&self, below: u64) -> u64 {

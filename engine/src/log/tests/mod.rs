@@ -5,6 +5,7 @@ mod crashes;
 mod damage;
 mod disks;
 mod history;
+mod lives;
 mod producers;
 mod reading;
 mod resuming;

@@ -1,0 +1,211 @@
+//! One run of a log: from its start to its end, be it in order or not.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::time::Duration;
+
+use super::model::{Model, check};
+use super::producer::{Producer, produce};
+use crate::io::sim::{Failure, Random, Sim};
+use crate::io::{Fault, Operation, Runtime};
+use crate::log::tests::{folder, offset};
+use crate::log::{Log, LogError, LogOptions, Opening};
+use crate::types::{LeaderEpoch, Millis};
+
+/// How a run ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum End {
+    /// The power goes out at some operation, or when all is done.
+    PowerCut,
+    /// The process is killed there; what it wrote stays.
+    Kill,
+    /// The log is closed, and the machine goes on.
+    Stop,
+    /// The log is closed, and then the power goes out.
+    StopAndPowerCut,
+}
+
+/// What goes wrong during a run, besides its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Trouble {
+    None,
+    BrokenDisk,
+    FullDisk,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Plan {
+    pub(super) opening: Opening,
+    pub(super) end: End,
+    pub(super) trouble: Trouble,
+    pub(super) options: LogOptions,
+    pub(super) batches: usize,
+    pub(super) seed: u64,
+}
+
+impl Plan {
+    fn may_fail(&self) -> bool {
+        self.trouble != Trouble::None
+    }
+}
+
+pub(super) fn options(random: &mut Random) -> LogOptions {
+    let mut one_of =
+        |choices: &[u64]| choices[usize::try_from(random.below(choices.len() as u64)).unwrap()];
+    LogOptions {
+        segment_bytes: one_of(&[6000, 12_000, 20_000, 60_000]),
+        index_interval_bytes: one_of(&[200, 500, 4096]),
+        unsynced_bytes_max: one_of(&[3000, 6000, 100_000]),
+        tail_cache_bytes: one_of(&[0, 8192, 100_000]),
+        delete_delay: Millis(one_of(&[0, 1, 20])),
+        ..LogOptions::default()
+    }
+}
+
+/// Some operation fails, or the disk is nearly full.
+pub(super) fn make_trouble(sim: &Sim, trouble: Trouble, random: &mut Random) {
+    sim.set_capacity(None);
+    match trouble {
+        Trouble::None => {}
+        Trouble::FullDisk => sim.set_capacity(Some(20_000 + random.below(150_000))),
+        Trouble::BrokenDisk => {
+            let operations = [
+                Operation::Write,
+                Operation::Write,
+                Operation::Sync,
+                Operation::Sync,
+                Operation::Create,
+                Operation::Preallocate,
+                Operation::Truncate,
+                Operation::Rename,
+                Operation::Remove,
+                Operation::SyncDirectory,
+                Operation::Read,
+                Operation::Open,
+            ];
+            let suffixes = [".log", ".log", "", ".index", ".timeindex", "checkpoint", "start.tmp"];
+            let mut pick = |count: usize| usize::try_from(random.below(count as u64)).unwrap();
+            let operation = operations[pick(operations.len())];
+            let suffix = suffixes[pick(suffixes.len())].to_owned();
+            let fault = [Fault::Device, Fault::Device, Fault::NoSpace][pick(3)];
+            let skip = u32::try_from(pick(25)).unwrap();
+            sim.fail(Failure { operation, suffix, fault, skip, times: 1 });
+        }
+    }
+}
+
+/// Whether the log was closed in order.
+pub(super) async fn run(
+    sim: Sim,
+    plan: Plan,
+    model: Rc<RefCell<Model>>,
+    producers: Vec<Rc<RefCell<Producer>>>,
+) -> bool {
+    let runtime = sim.runtime();
+    let opened = Log::open(&runtime, folder(), plan.options.clone(), plan.opening).await;
+    let log = match opened {
+        Ok(log) => log,
+        Err(error) => {
+            model.borrow_mut().note(format!("does not open: {error}"));
+            assert!(plan.may_fail(), "{error}");
+            return false;
+        }
+    };
+    model.borrow_mut().note(format!("opened by {:?}: {:?}", plan.opening, log.ends()));
+    let trouble = sim.replace_failures(Vec::new());
+    check(&log, &model).await;
+    sim.replace_failures(trouble);
+    let mut random = Random::new(plan.seed);
+    if random.coin() {
+        let next = LeaderEpoch::new(model.borrow().epoch.get() + 1).unwrap();
+        model.borrow_mut().epoch = next;
+        log.assign_epoch(next);
+    }
+    let tasks = producers.into_iter().map(|producer| {
+        produce(runtime.clone(), log.clone(), model.clone(), producer, plan.batches)
+    });
+    let upkeep = keep(&runtime, &log, &model, &plan, random.next());
+    futures_util::future::join(futures_util::future::join_all(tasks), upkeep).await;
+    model.borrow_mut().observe(log.ends());
+    if plan.trouble == Trouble::None {
+        check(&log, &model).await;
+    }
+    if !matches!(plan.end, End::Stop | End::StopAndPowerCut) {
+        return false;
+    }
+    match log.close().await {
+        Ok(()) => true,
+        Err(error) => {
+            assert!(plan.may_fail(), "{error}");
+            false
+        }
+    }
+}
+
+/// What a shard does beside appending: idle logs rest, old records go, points are remembered.
+async fn keep(
+    runtime: &Runtime,
+    log: &Rc<Log>,
+    model: &Rc<RefCell<Model>>,
+    plan: &Plan,
+    seed: u64,
+) {
+    let mut random = Random::new(seed);
+    for _ in 0..random.below(6) {
+        runtime.sleep(Duration::from_micros(random.below(9000))).await;
+        let outcome = match random.below(6) {
+            0 => log.rest().await,
+            1 => delete_records(log, model, &mut random).await,
+            2 => retain(runtime, log, model, &mut random).await,
+            3 | 4 => log.checkpoint().await.map(|point| {
+                model.borrow_mut().note(format!("everything below {point} is durable"));
+                let before = model.borrow().point;
+                assert!(before.is_none_or(|before| before <= point));
+                model.borrow_mut().point = Some(point);
+            }),
+            _ => read_somewhere(log, &mut random).await,
+        };
+        if let Err(error) = outcome {
+            assert!(plan.may_fail(), "{error}");
+            model.borrow_mut().note(format!("upkeep: {error}"));
+        }
+    }
+}
+
+async fn delete_records(
+    log: &Rc<Log>,
+    model: &Rc<RefCell<Model>>,
+    random: &mut Random,
+) -> Result<(), LogError> {
+    let below = offset(random.below(log.ends().durable_end.get() + 1));
+    model.borrow_mut().may_give_up(below);
+    let start = log.truncate_prefix(below).await?;
+    model.borrow_mut().gave_up(start);
+    Ok(())
+}
+
+async fn retain(
+    runtime: &Runtime,
+    log: &Rc<Log>,
+    model: &Rc<RefCell<Model>>,
+    random: &mut Random,
+) -> Result<(), LogError> {
+    let bytes_max = Some(random.below(log.size_bytes() + 1));
+    log.set_options(LogOptions { retention_bytes_max: bytes_max, ..log.options() });
+    let end = log.ends().durable_end;
+    model.borrow_mut().may_give_up(end);
+    log.apply_retention(runtime.wall_clock(), end).await?;
+    model.borrow_mut().gave_up(log.ends().log_start);
+    Ok(())
+}
+
+async fn read_somewhere(log: &Rc<Log>, random: &mut Random) -> Result<(), LogError> {
+    let ends = log.ends();
+    let span = ends.log_start.distance_to(ends.durable_end);
+    let from = offset(ends.log_start.get() + random.below(span + 1));
+    match log.read(from, ends.durable_end, 2000, true).await {
+        // Records may be given up meanwhile.
+        Ok(_) | Err(crate::log::ReadError::OutOfRange { .. }) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
