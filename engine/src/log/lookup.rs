@@ -142,7 +142,11 @@ impl Log {
         let index = segment.set_index(index);
         segment.is_index_written.set(false);
         if !is_active && !segment.is_deleted.get() {
-            self.write_index(segment).await?;
+            match self.write_index(segment).await {
+                // It is in memory; a full disk is no reason not to read.
+                Err(error) if error.is_no_space() => {}
+                other => other?,
+            }
         }
         Ok(index)
     }

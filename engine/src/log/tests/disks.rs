@@ -166,6 +166,28 @@ fn appends_that_wait_for_a_flush_on_a_full_disk_let_it_happen() {
     }
 }
 
+/// T-20: an index that must be made anew and finds no room on the disk is used all the same.
+#[test]
+fn a_full_disk_can_be_read_without_its_indexes() {
+    let sim = machine(1);
+    let (runtime, machine) = (sim.runtime(), sim.clone());
+    sim.run(async move {
+        let log = open(&runtime, small_options(), Opening::Clean).await;
+        for _ in 0..60 {
+            append_durably(&log, &[batch(1, 900)]).await;
+        }
+        log.close().await.unwrap();
+        for kind in ["index", "timeindex"] {
+            let name = format!("00000000000000000000.{kind}");
+            log.directory.remove(&name).await.unwrap();
+        }
+        machine.set_capacity(Some(1));
+        let log = open(&runtime, small_options(), Opening::Clean).await;
+        assert_eq!(read_all(&log, Offset::ZERO).await.len(), 60);
+    })
+    .unwrap();
+}
+
 /// T-21: one log's broken disk is no other log's business.
 #[test]
 fn a_broken_log_does_not_disturb_its_neighbour() {
