@@ -5,7 +5,7 @@ pub mod cluster;
 pub mod config;
 pub mod group;
 pub mod io;
-mod journal;
+pub mod journal;
 pub mod log;
 pub mod record;
 pub mod records;

@@ -19,6 +19,7 @@ use codec::Uuid;
 use futures_util::{StreamExt, stream};
 
 pub use replay::{Replay, ReplayError, find, read, remove};
+pub use ring::is_journal_file;
 
 use crate::io::{Blocks, Directory, IoError, Moment, Runtime, align_up};
 use crate::journal::ring::{Ring, RingFile};

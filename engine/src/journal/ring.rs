@@ -3,7 +3,6 @@
 //! but its own blocks: no length, no allocation.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::path::Path;
 use std::rc::Rc;
 
 use codec::Uuid;
@@ -124,6 +123,7 @@ pub(super) fn file_name(core: CoreId, run: Uuid, number: usize) -> String {
 
 const PREFIX: &str = "corelog-journal-";
 
-pub(super) fn is_journal_file(name: &str) -> bool {
-    Path::new(name).file_name().is_some_and(|name| name.to_string_lossy().starts_with(PREFIX))
+/// Whether a file of a data folder is a journal, by its name.
+pub fn is_journal_file(name: &str) -> bool {
+    name.starts_with(PREFIX)
 }

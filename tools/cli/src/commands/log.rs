@@ -69,6 +69,11 @@ pub fn run(command: &Command) -> Result<(), Failure> {
 
 fn dump_files(options: &Dump) -> Result<(), Failure> {
     let depth = Depth { records: options.records, from: options.from };
+    let folder_of = |path: &PathBuf| match path.is_dir() {
+        true => path.clone(),
+        false => path.parent().map(Path::to_owned).unwrap_or_default(),
+    };
+    remark_on_journals(&options.paths.iter().map(folder_of).collect::<Vec<_>>())?;
     for path in &options.paths {
         if !path.exists() {
             return Err(Failure::usage(format!("{} does not exist", path.display())));
@@ -205,7 +210,20 @@ fn partitions(folders: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
     for path in folders {
         partitions.extend(folder::partitions(path)?);
     }
+    remark_on_journals(&partitions)?;
     Ok(partitions)
+}
+
+fn remark_on_journals(partitions: &[PathBuf]) -> Result<(), Failure> {
+    for folder in folder::with_journals(partitions)? {
+        out::remark(&format!(
+            "{} has journals: its broker runs, or was not stopped in order. The newest records of \
+             its partitions may be there and in no segment yet; starting and stopping the broker \
+             brings them in",
+            folder.display()
+        ));
+    }
+    Ok(())
 }
 
 /// A bar over the bytes of all segments; nothing where standard error is no terminal.

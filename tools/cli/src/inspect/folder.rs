@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use engine::io::{FolderLock, LockError};
+use engine::journal::is_journal_file;
 use engine::types::Offset;
 
 use crate::exit::Failure;
@@ -77,6 +78,27 @@ pub fn lock(partitions: &[PathBuf]) -> Result<Vec<FolderLock>, Failure> {
     folders.iter().map(take).collect()
 }
 
+/// The data folders of these partitions that have journals. What is in them only is in no segment.
+pub fn with_journals(partitions: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
+    let mut folders: Vec<PathBuf> = Vec::new();
+    for partition in partitions {
+        let Ok(partition) = fs::canonicalize(partition) else { continue };
+        folders.extend(partition.parent().map(Path::to_owned));
+    }
+    folders.sort_unstable();
+    folders.dedup();
+    let mut found = Vec::new();
+    for folder in folders {
+        let is_journal = |path: &PathBuf| {
+            path.file_name().and_then(|name| name.to_str()).is_some_and(is_journal_file)
+        };
+        if entries(&folder)?.iter().any(is_journal) {
+            found.push(folder);
+        }
+    }
+    Ok(found)
+}
+
 /// The folder itself if it holds segments, else the partitions in it.
 pub fn partitions(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
     if !segments(folder)?.is_empty() {
@@ -119,6 +141,20 @@ pub fn read(path: &Path) -> Result<Option<Vec<u8>>, Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_data_folder_with_a_journal_is_told_from_one_without() {
+        let folder = std::env::temp_dir().join(format!("corelog-journals-{}", std::process::id()));
+        let partitions = ["with/t-0", "with/t-1", "without/t-0"].map(|name| folder.join(name));
+        for partition in &partitions {
+            fs::create_dir_all(partition).unwrap();
+        }
+        fs::write(folder.join("with").join("corelog-journal-000-0badcafe-1"), "").unwrap();
+        let found = with_journals(&partitions).unwrap();
+        fs::remove_dir_all(&folder).unwrap();
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert!(found[0].ends_with("with"));
+    }
 
     #[test]
     fn a_segments_name_is_its_base_offset() {
