@@ -10,6 +10,10 @@ use crate::group::timers::Timer;
 use crate::group::{GroupError, GroupState, MemberId, Ticket};
 use crate::types::Millis;
 
+/// Members may say that a rebalance shall take no time; a wait of none that begins anew when it
+/// ends would never end.
+const STATIC_MEMBERS_WAIT_MIN: Millis = Millis(100);
+
 impl Group {
     /// The membership has changed: start a joining phase, or end the one under way if this was
     /// what it waited for. The ticket is that of the record of a group left empty.
@@ -103,7 +107,8 @@ impl Group {
             // Only static members are left and none has joined: wait until one does, or until
             // their sessions end.
             self.join_wait = JoinWait::Rejoin;
-            step.set_timer(Timer::Join(self.id.clone()), self.members.rebalance_timeout_max());
+            let wait = self.members.rebalance_timeout_max().max(STATIC_MEMBERS_WAIT_MIN);
+            step.set_timer(Timer::Join(self.id.clone()), wait);
             return None;
         }
         self.start_generation(step);
@@ -204,5 +209,52 @@ impl Group {
                 self.expect_heartbeat(&member, step);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::group::format::encode;
+    use crate::group::record::{GroupRecord, StoredGroup, StoredMember};
+    use crate::group::{
+        Coordinator, Generation, GroupId, GroupOptions, Input, InstanceId, MemberId, Now,
+    };
+    use crate::types::{Millis, Timestamp};
+
+    fn now(millis: u64) -> Now {
+        Now { monotonic: Millis(millis), wall: Timestamp(0) }
+    }
+
+    /// Two static members that are silent: when the first is given up the second has not joined.
+    #[test]
+    fn static_members_that_allow_a_rebalance_no_time_are_waited_for_all_the_same() {
+        let member = |name: &str, session_timeout| StoredMember {
+            id: MemberId::new(name),
+            instance: Some(InstanceId::new(name)),
+            client_id: String::new(),
+            client_host: String::new(),
+            session_timeout,
+            rebalance_timeout: Millis(0),
+            subscription: bytes::Bytes::from_static(&[0, 0, 0, 0, 0, 0]),
+            assignment: bytes::Bytes::new(),
+        };
+        let stored = StoredGroup {
+            protocol_type: Some("consumer".to_owned()),
+            generation: Generation::from_wire(1).unwrap(),
+            protocol: Some("range".to_owned()),
+            leader: Some(MemberId::new("a")),
+            state_since: None,
+            members: vec![member("a", Millis(10_000)), member("b", Millis(20_000))],
+        };
+        let record = GroupRecord::Group { group: GroupId::new("g"), value: Some(stored) };
+        let (key, value) = encode(&record).unwrap();
+        let mut coordinator = Coordinator::new(GroupOptions::default());
+        coordinator.replay(now(0), &key, value.as_ref()).unwrap();
+        let mut outputs = Vec::new();
+        coordinator.loaded(now(0), &mut outputs);
+        coordinator.step(now(10_000), Input::Tick, &mut outputs);
+        assert_eq!(coordinator.next_deadline(), Some(Millis(10_100)));
+        coordinator.step(now(20_000), Input::Tick, &mut outputs);
+        assert!(coordinator.next_deadline() > Some(Millis(20_000)), "the group is empty");
     }
 }
