@@ -47,7 +47,6 @@ pub struct Topics {
     /// How often each core writes down up to where its logs are on disk.
     pub checkpoint_interval: Millis,
     pub cleaner_enabled: bool,
-    pub cleaner_backoff: Millis,
     pub producer_id_expiration_check_interval: Millis,
 }
 
@@ -220,7 +219,6 @@ fn topics(settings: &mut Settings) -> Topics {
         retention_check_interval: millis(settings, "log.retention.check.interval.ms"),
         checkpoint_interval: millis(settings, "log.flush.offset.checkpoint.interval.ms"),
         cleaner_enabled: settings.boolean("log.cleaner.enable"),
-        cleaner_backoff: millis(settings, "log.cleaner.backoff.ms"),
         producer_id_expiration_check_interval: millis(
             settings,
             "producer.id.expiration.check.interval.ms",

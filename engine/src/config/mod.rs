@@ -24,7 +24,7 @@ pub use legacy::{Fate, Legacy, all as legacy_keys};
 pub use listener::{Listener, ListenerName, SecurityProtocol};
 pub use properties::{Line, PropertiesError, parse as parse_properties};
 pub use resolve::{ConfigSource, Effective, Overrides, SynonymValue};
-pub use running::{RunningConfig, connections_per_host};
+pub use running::{CleanerConfig, RunningConfig, connections_per_host};
 pub use settings::{ConfigError, Notice};
 pub use topic::{CleanupPolicy, CompressionType, TimestampType, TopicConfig};
 pub use treatment::Treatment;

@@ -9,7 +9,7 @@ use crate::config::resolve::{Overrides, value_of_broker_key};
 use crate::config::value::Value;
 use crate::types::Millis;
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct RunningConfig {
     /// Connections of the whole node.
     pub connections_max: usize,
@@ -17,6 +17,20 @@ pub struct RunningConfig {
     /// Addresses, or hosts that stand for addresses, with a maximum of their own.
     pub connections_per_host_max: Vec<(String, usize)>,
     pub producer_id_expiration: Millis,
+    pub cleaner: CleanerConfig,
+}
+
+/// How compaction uses the node.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct CleanerConfig {
+    /// How long it rests when there is nothing to do.
+    pub backoff: Millis,
+    /// Memory for the keys of one pass, over all cores.
+    pub key_bytes: u64,
+    /// How full the table of keys may be.
+    pub load_factor: f64,
+    /// Read and written, over all cores.
+    pub bytes_per_second: f64,
 }
 
 impl RunningConfig {
@@ -29,6 +43,8 @@ impl RunningConfig {
         };
         let number = |name: &str| value(name).and_then(|value| value.integer()).unwrap_or_default();
         let count = |name: &str| usize::try_from(number(name)).unwrap_or_default();
+        let real = |name: &str| value(name).and_then(|value| value.real()).unwrap_or_default();
+        let unsigned = |name: &str| u64::try_from(number(name)).unwrap_or_default();
         let hosts = value("max.connections.per.ip.overrides").map(|value| value.text());
         Self {
             connections_max: count("max.connections"),
@@ -36,9 +52,13 @@ impl RunningConfig {
             connections_per_host_max: hosts
                 .and_then(|text| connections_per_host(&text))
                 .unwrap_or_default(),
-            producer_id_expiration: Millis(
-                u64::try_from(number("producer.id.expiration.ms")).unwrap_or_default(),
-            ),
+            producer_id_expiration: Millis(unsigned("producer.id.expiration.ms")),
+            cleaner: CleanerConfig {
+                backoff: Millis(unsigned("log.cleaner.backoff.ms")),
+                key_bytes: unsigned("log.cleaner.dedupe.buffer.size"),
+                load_factor: real("log.cleaner.io.buffer.load.factor"),
+                bytes_per_second: real("log.cleaner.io.max.bytes.per.second"),
+            },
         }
     }
 }

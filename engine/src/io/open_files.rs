@@ -19,6 +19,8 @@ pub struct OpenFiles {
 #[derive(Debug, Default)]
 struct Cached {
     next_use: u64,
+    /// How many times a name was forgotten.
+    forgets: u64,
     files: HashMap<PathBuf, (u64, Rc<File>)>,
     by_use: BTreeMap<u64, PathBuf>,
 }
@@ -47,15 +49,20 @@ impl OpenFiles {
     /// The open file, from the cache or opened now. Readers that hold the returned handle keep
     /// the file open beyond its place in the cache.
     pub async fn read_handle(&self, runtime: &Runtime, path: &Path) -> Result<Rc<File>, IoError> {
-        {
+        let forgets = {
             let mut cached = self.cached.borrow_mut();
             if let Some(file) = cached.take(path) {
                 cached.put(path, file.clone());
                 return Ok(file);
             }
-        }
+            cached.forgets
+        };
         let file = Rc::new(runtime.open_file_to_read(path).await?);
         let mut cached = self.cached.borrow_mut();
+        if cached.forgets != forgets {
+            // The name may belong to another file by now.
+            return Ok(file);
+        }
         // Somebody else may have opened the same file while this task waited; either handle is
         // good, and the one that is not kept is closed by its drop.
         drop(cached.take(path));
@@ -69,7 +76,9 @@ impl OpenFiles {
 
     /// Called before a file is renamed or removed, so that its name cannot find the old file.
     pub fn forget(&self, path: &Path) {
-        self.cached.borrow_mut().take(path);
+        let mut cached = self.cached.borrow_mut();
+        cached.forgets = cached.forgets.strict_add(1);
+        cached.take(path);
     }
 
     pub fn len(&self) -> usize {

@@ -17,6 +17,14 @@ impl Log {
         from: Offset,
         end: Offset,
     ) -> Result<Vec<AbortedTransaction>, ReadError> {
+        self.undisturbed(async || self.collect_aborted(from, end).await).await
+    }
+
+    async fn collect_aborted(
+        &self,
+        from: Offset,
+        end: Offset,
+    ) -> Result<Vec<AbortedTransaction>, ReadError> {
         let mut found = Vec::new();
         // A marker never stands before its records: earlier segments have nothing to say.
         let mut next = Some(self.readable_segment(from)?);
@@ -24,6 +32,8 @@ impl Log {
             let after = self.state.borrow().segment_after(segment.base());
             let collected = if after.is_none() {
                 self.state.borrow().aborted.collect(from, end)
+            } else if let Some(standing) = segment.standing() {
+                standing.aborted.collect(from, end)
             } else {
                 let name = FileKind::TransactionIndex.name(segment.base());
                 let bytes = self.directory.read_file(&name, SMALL_FILE_BYTES_MAX).await?;

@@ -156,7 +156,7 @@ impl Log {
                     path: segment.path(self.folder()),
                     runtime: self.runtime.clone(),
                     loading,
-                    _segment: Rc::clone(segment),
+                    segment: Rc::clone(segment),
                 };
                 self.runtime.spawn(async move { load.run().await });
             }
@@ -185,8 +185,7 @@ impl Log {
                     // What is not in memory any more is on the disk.
                     let until = in_memory_from.map_or(u64::MAX, |start| start - at);
                     let wanted = missing.min(usize::try_from(until).unwrap_or(usize::MAX));
-                    let path = segment.path(self.folder());
-                    let file = self.runtime.open_files().read_handle(&self.runtime, &path).await?;
+                    let file = self.segment_file(segment).await?;
                     let read = file.read_at(at, wanted).await?;
                     if read.is_empty() {
                         break;
@@ -207,7 +206,7 @@ struct Load {
     runtime: crate::io::Runtime,
     loading: Loading,
     /// Its place in the cache lives as long as it does.
-    _segment: Rc<Segment>,
+    segment: Rc<Segment>,
 }
 
 impl Load {
@@ -218,7 +217,7 @@ impl Load {
     }
 
     async fn load(&self) -> Result<(), IoError> {
-        let file = self.runtime.open_files().read_handle(&self.runtime, &self.path).await?;
+        let file = self.segment.file(&self.runtime, &self.path).await?;
         let len = bytes_of(self.end - self.start);
         let read = file.read_at(self.start, len).await?;
         if read.len() == len {

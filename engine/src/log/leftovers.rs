@@ -22,20 +22,29 @@ pub(super) async fn settle(runtime: &Runtime, directory: &Directory) -> Result<b
         names.iter().filter_map(move |name| name.strip_suffix(suffix)).filter_map(parse)
     };
     // A cleaning that was not finished is void, and with it the swap files it had made already.
+    // These go first, and for good: without the unfinished files they would pass for whole ones.
     let unfinished_from = with_suffix(CLEANED).map(|(_, base)| base).min();
+    let is_void = |base: Offset| unfinished_from.is_some_and(|unfinished| unfinished <= base);
+    for (kind, base) in with_suffix(SWAP).filter(|(_, base)| is_void(*base)) {
+        directory.remove(&format!("{}{SWAP}", kind.name(base))).await?;
+        changed = true;
+    }
+    if changed {
+        directory.sync().await?;
+    }
     for (kind, base) in with_suffix(CLEANED) {
         directory.remove(&format!("{}{CLEANED}", kind.name(base))).await?;
         changed = true;
     }
-    for (kind, base) in with_suffix(SWAP) {
-        let swap = format!("{}{SWAP}", kind.name(base));
-        let is_void = unfinished_from.is_some_and(|unfinished| unfinished <= base);
-        if !is_void && kind == FileKind::Log {
-            replace_segments(runtime, directory, base, &swap, &names).await?;
-        } else {
-            // Indexes are made again from the segment.
-            directory.remove(&swap).await?;
-        }
+    let swapped: Vec<_> = with_suffix(SWAP).filter(|(_, base)| !is_void(*base)).collect();
+    for &(_, base) in swapped.iter().filter(|(kind, _)| *kind == FileKind::Log) {
+        let swap = format!("{}{SWAP}", FileKind::Log.name(base));
+        replace_segments(runtime, directory, base, &swap, &names).await?;
+        changed = true;
+    }
+    for &(kind, base) in swapped.iter().filter(|(kind, _)| *kind != FileKind::Log) {
+        // Its segment has its name: now, or since before the crash.
+        directory.rename(&format!("{}{SWAP}", kind.name(base)), &kind.name(base)).await?;
         changed = true;
     }
     if changed {
@@ -64,5 +73,8 @@ async fn replace_segments(
             directory.remove(&kind.name(found)).await?;
         }
     }
-    directory.rename(swap, &FileKind::Log.name(base)).await
+    // The old ones are gone for good before the new one has its name.
+    directory.sync().await?;
+    directory.rename(swap, &FileKind::Log.name(base)).await?;
+    directory.sync().await
 }

@@ -121,8 +121,7 @@ impl Log {
         let base = segment.base();
         tracing::warn!(folder = %self.folder().display(), %base, "rebuilding a segment's indexes");
         let interval = self.options.borrow().index_interval_bytes;
-        let path = segment.path(self.folder());
-        let file = self.runtime.open_files().read_handle(&self.runtime, &path).await?;
+        let file = self.segment_file(segment).await?;
         let mut index = SegmentIndex::new(base);
         let mut scan = Scan::new(&self.runtime, &file, 0).await?;
         let mut next = base;

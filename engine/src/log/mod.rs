@@ -11,6 +11,7 @@
 mod aborted;
 mod append;
 mod chunks;
+mod clean;
 mod commit;
 mod damage;
 mod drive;
@@ -43,6 +44,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 pub use append::{Appended, Receipt};
+pub use clean::{CleanBudget, CleanError, CleanRules, Cleanable, Cleaned, Load, Throttle};
 pub use commit::{Carried, Commit};
 pub use error::{AppendError, LogError, LogFenced, NotDurable, OpenError, ReadError};
 pub use options::{LogOptions, Opening};
@@ -83,6 +85,7 @@ pub struct Log {
     files: Turns,
     /// Appends that wait for room, in their order.
     appends: Turns,
+    cleaning: clean::Cleaning,
 }
 
 impl Log {
@@ -118,6 +121,7 @@ impl Log {
             room: Event::default(),
             files: Turns::default(),
             appends: Turns::default(),
+            cleaning: clean::Cleaning::default(),
         }))
     }
 

@@ -1,12 +1,13 @@
 //! What a topic's configuration means for one log. Every value may change while the log is open.
 
+use crate::log::clean::CleanRules;
 use crate::record::TimestampType;
 use crate::types::limits::{
     DIRECT_WRITE_BYTES_MIN, TAIL_CACHE_BYTES, UNSYNCED_BYTES_MAX, WRITE_BACK_BYTES,
 };
 use crate::types::{Millis, Offset, TopicId};
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct LogOptions {
     /// `segment.bytes`: a segment is closed before it grows beyond this.
     pub segment_bytes: u64,
@@ -22,6 +23,8 @@ pub struct LogOptions {
     pub retention_age_max: Option<Millis>,
     /// `retention.bytes`; `None` keeps records whatever their size.
     pub retention_bytes_max: Option<u64>,
+    /// Set if `cleanup.policy` has `compact`.
+    pub compaction: Option<CleanRules>,
     /// `file.delete.delay.ms`: how long a deleted segment stays under its `.deleted` name.
     pub delete_delay: Millis,
     /// `message.timestamp.type`.
@@ -53,6 +56,7 @@ impl Default for LogOptions {
             index_interval_bytes: 4096,
             retention_age_max: Some(Millis(7 * 24 * 3_600_000)),
             retention_bytes_max: None,
+            compaction: None,
             delete_delay: Millis(60_000),
             timestamp_type: TimestampType::CreateTime,
             producer_age_max: Millis(24 * 3_600_000),

@@ -62,7 +62,13 @@ impl Log {
             if bound <= from {
                 return Ok(LogSlice { slices: Vec::new(), next_offset: from });
             }
+            let swaps = self.swaps();
             let slice = self.read_segment(&segment, from, bound, max_bytes, at_least_one).await;
+            if self.swaps() != swaps {
+                // Compaction may have put another file in the place of the one that was read.
+                segment = self.readable_segment(from)?;
+                continue;
+            }
             match slice {
                 Ok(Some(slice)) => return Ok(slice),
                 // Compaction may have removed all that was behind `from` here.
@@ -142,7 +148,9 @@ impl Log {
         let Some(start) = start else {
             return Ok((!reached_end).then_some(LogSlice { slices: Vec::new(), next_offset: from }));
         };
-        self.hints.borrow_mut().leave(segment.base(), next_offset, walk.position);
+        if !segment.is_deleted.get() {
+            self.hints.borrow_mut().leave(segment.base(), next_offset, walk.position);
+        }
         if walk.is_continued {
             self.read_ahead(segment, walk.position);
         }

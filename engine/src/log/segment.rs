@@ -5,9 +5,10 @@ use std::cell::{Cell, OnceCell, RefCell};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use crate::io::{CachedFile, Runtime};
+use crate::io::{CachedFile, File, IoError, Runtime};
 use crate::log::file_names::FileKind;
 use crate::log::format::time_index::TimestampOffset;
+use crate::log::format::transaction_index::TransactionIndex;
 use crate::log::index::SegmentIndex;
 use crate::types::{Millis, Offset, Timestamp};
 
@@ -28,8 +29,16 @@ pub(super) struct Segment {
     cached: OnceCell<Rc<CachedFile>>,
     /// The index files have what the index in memory has.
     pub(super) is_index_written: Cell<bool>,
-    /// The file got another name and will be removed.
+    /// The file got another name and will be removed, or another one took its place.
     pub(super) is_deleted: Cell<bool>,
+    standing: RefCell<Option<Standing>>,
+}
+
+/// What readers use of a new segment until its files have their names.
+#[derive(Clone, Debug)]
+pub(super) struct Standing {
+    pub(super) file: Rc<File>,
+    pub(super) aborted: Rc<TransactionIndex>,
 }
 
 impl Segment {
@@ -44,6 +53,7 @@ impl Segment {
             cached: OnceCell::new(),
             is_index_written: Cell::new(false),
             is_deleted: Cell::new(false),
+            standing: RefCell::new(None),
         }
     }
 
@@ -67,6 +77,27 @@ impl Segment {
         let index = Rc::new(RefCell::new(index));
         *self.index.borrow_mut() = Some(index.clone());
         index
+    }
+
+    /// The file, whatever name it has now; `path` is the one that it will have.
+    pub(super) async fn file(&self, runtime: &Runtime, path: &Path) -> Result<Rc<File>, IoError> {
+        match self.standing() {
+            Some(standing) => Ok(standing.file),
+            None => runtime.open_files().read_handle(runtime, path).await,
+        }
+    }
+
+    pub(super) fn standing(&self) -> Option<Standing> {
+        self.standing.borrow().clone()
+    }
+
+    pub(super) fn stand_in(&self, standing: Standing) {
+        *self.standing.borrow_mut() = Some(standing);
+    }
+
+    /// The files have their names.
+    pub(super) fn stand_alone(&self) {
+        *self.standing.borrow_mut() = None;
     }
 
     pub(super) fn forget_index(&self) {

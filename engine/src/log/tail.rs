@@ -197,6 +197,11 @@ impl Tail {
         }
     }
 
+    /// Another file took the place of this segment's.
+    pub(super) fn forget(&mut self, segment: Offset) {
+        self.chunks.retain(|chunk| chunk.segment != segment);
+    }
+
     pub(super) fn clear(&mut self) {
         self.chunks.clear();
     }

@@ -28,6 +28,20 @@ impl Log {
         at: Timestamp,
         bound: Offset,
     ) -> Result<Option<TimedOffset>, ReadError> {
+        self.undisturbed(async || self.find_time(at, bound).await).await
+    }
+
+    /// The record with the latest timestamp, the first one if several have it, if it lies below
+    /// `bound`.
+    pub async fn max_timestamp(&self, bound: Offset) -> Result<Option<TimedOffset>, ReadError> {
+        self.undisturbed(async || self.find_latest(bound).await).await
+    }
+
+    async fn find_time(
+        &self,
+        at: Timestamp,
+        bound: Offset,
+    ) -> Result<Option<TimedOffset>, ReadError> {
         let mut next = Some(self.readable_segment(self.ends().log_start)?);
         while let Some(segment) = next {
             let latest = self.latest_of(&segment).await?;
@@ -41,9 +55,7 @@ impl Log {
         Ok(None)
     }
 
-    /// The record with the latest timestamp, the first one if several have it, if it lies below
-    /// `bound`.
-    pub async fn max_timestamp(&self, bound: Offset) -> Result<Option<TimedOffset>, ReadError> {
+    async fn find_latest(&self, bound: Offset) -> Result<Option<TimedOffset>, ReadError> {
         let mut best: Option<(Rc<Segment>, TimestampOffset)> = None;
         let mut next = Some(self.readable_segment(self.ends().log_start)?);
         while let Some(segment) = next {

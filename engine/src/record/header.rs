@@ -101,6 +101,10 @@ impl Attributes {
     pub const fn with_delete_horizon(self) -> Self {
         Self(self.0 | Self::DELETE_HORIZON)
     }
+
+    pub const fn without_delete_horizon(self) -> Self {
+        Self(self.0 & !Self::DELETE_HORIZON)
+    }
 }
 
 /// A batch's 61 bytes, exactly as they were read or are to be written. Its length, offset range

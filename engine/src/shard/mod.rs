@@ -5,6 +5,7 @@ mod append;
 mod ask;
 mod budget;
 mod checkpoint;
+mod cleaner;
 mod controller;
 mod coordinator;
 mod folders;

@@ -3,8 +3,9 @@
 use crate::cluster::{ClusterImage, ConfigResource, Topic};
 use crate::config::{self, BrokerConfig, RunningConfig, TopicConfig};
 use crate::group::GroupOptions;
-use crate::log::LogOptions;
+use crate::log::{CleanRules, LogOptions};
 use crate::record::TimestampType;
+use crate::types::Millis;
 
 /// The settings that count for a topic on this node.
 pub fn topic_config(image: &ClusterImage, config: &BrokerConfig, topic: &Topic) -> TopicConfig {
@@ -35,9 +36,12 @@ pub fn group_options(config: &BrokerConfig) -> GroupOptions {
 
 pub fn log_options(image: &ClusterImage, config: &BrokerConfig, topic: &Topic) -> LogOptions {
     let topic_config = topic_config(image, config, topic);
+    let is_compacted = topic_config.cleanup_policy.compact;
+    // A segment is closed before its first record must have been through a pass.
+    let lag_max = if is_compacted { topic_config.max_compaction_lag } else { Millis(u64::MAX) };
     LogOptions {
         segment_bytes: u64::from(topic_config.segment_bytes),
-        segment_age_max: topic_config.segment_age_max,
+        segment_age_max: topic_config.segment_age_max.min(lag_max),
         segment_jitter: topic_config.segment_jitter,
         index_bytes_max: u64::from(topic_config.segment_index_bytes),
         index_interval_bytes: u64::from(topic_config.index_interval_bytes),
@@ -46,6 +50,12 @@ pub fn log_options(image: &ClusterImage, config: &BrokerConfig, topic: &Topic) -
         retention_bytes_max: topic_config
             .retention_bytes
             .filter(|_| topic_config.cleanup_policy.delete),
+        compaction: is_compacted.then_some(CleanRules {
+            dirty_ratio_min: topic_config.min_cleanable_dirty_ratio,
+            lag_min: topic_config.min_compaction_lag,
+            lag_max: topic_config.max_compaction_lag,
+            delete_retention: topic_config.delete_retention,
+        }),
         delete_delay: topic_config.file_delete_delay,
         timestamp_type: match topic_config.timestamp_type {
             config::TimestampType::CreateTime => TimestampType::CreateTime,

@@ -23,6 +23,10 @@ impl Shard {
                 shard.apply_retention().await;
             }
         });
+        if self.config.topics.cleaner_enabled {
+            let shard = Rc::clone(self);
+            self.runtime.spawn(shard.clean_on());
+        }
         let shard = Rc::clone(self);
         self.runtime.spawn(async move {
             let interval = Duration::from_millis(shard.config.topics.checkpoint_interval.0);
@@ -63,7 +67,7 @@ impl Shard {
     }
 
     /// False if the process stops meanwhile.
-    async fn sleeps(&self, span: Duration) -> bool {
+    pub(super) async fn sleeps(&self, span: Duration) -> bool {
         let sleep = self.runtime.sleep(span);
         let stop = self.stopping.wait();
         futures_util::pin_mut!(sleep);
@@ -71,7 +75,7 @@ impl Shard {
     }
 
     /// The logs that are open now.
-    fn open_logs(&self) -> Vec<Rc<Log>> {
+    pub(super) fn open_logs(&self) -> Vec<Rc<Log>> {
         self.partitions.borrow().values().filter_map(|partition| partition.opened()).collect()
     }
 

@@ -1,10 +1,12 @@
 //! The log under the simulator: what it promises, one property per test.
 
 mod basics;
+mod cleaning;
 mod crashes;
 mod damage;
 mod disks;
 mod history;
+mod keyed;
 mod lives;
 mod producers;
 mod reading;
