@@ -13,7 +13,7 @@ use wire::{
 
 use super::{Acks, ProduceError, Shared};
 use crate::{
-    ClientError, PendingCall, Retriable, Target, TopicPartition, check,
+    ClientError, Connection, PendingCall, Retriable, Target, TopicPartition, check,
     limits::UNANSWERED_BYTES_MAX,
 };
 
@@ -24,8 +24,12 @@ pub struct Accepted {
     pub log_append_time: Option<i64>,
 }
 
-/// A batch that is queued to be written; nothing if the broker will not answer.
-pub type Started = Option<PendingCall<ProduceRequest>>;
+/// A batch that is queued to be written.
+pub enum Started {
+    Asked(PendingCall<ProduceRequest>),
+    /// The broker will not answer: the batch is sent when the connection has written it.
+    Told(Connection),
+}
 
 pub async fn start(
     shared: &Shared,
@@ -56,9 +60,9 @@ pub async fn start(
         connection.send_without_answer(version, &request).map_err(ClientError::from)?;
         let written = connection.written_down_to(UNANSWERED_BYTES_MAX).await;
         written.map_err(ClientError::from)?;
-        return Ok(None);
+        return Ok(Started::Told(connection));
     }
-    Ok(Some(connection.start_call(version, &request).map_err(ClientError::from)?))
+    Ok(Started::Asked(connection.start_call(version, &request).map_err(ClientError::from)?))
 }
 
 pub async fn finish(
@@ -66,8 +70,13 @@ pub async fn finish(
     partition: &TopicPartition,
     started: Started,
 ) -> Result<Accepted, ProduceError> {
-    let Some(call) = started else {
-        return Ok(Accepted { base_offset: None, log_append_time: None });
+    let call = match started {
+        Started::Asked(call) => call,
+        Started::Told(connection) => {
+            // A program that ends now must not take its last words with it.
+            connection.written_down_to(0).await.map_err(ClientError::from)?;
+            return Ok(Accepted { base_offset: None, log_append_time: None });
+        }
     };
     let answer = call.answer().await.map_err(ClientError::from)?;
     accepted(partition, answer).inspect_err(|error| {
