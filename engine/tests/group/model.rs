@@ -147,6 +147,8 @@ impl World {
                     self.has_failed = true;
                     let failure = AppendFailure::Unavailable;
                     self.step(Input::AppendFailed { ticket, failure });
+                    // As after a take-over: what was not stored may be counted a second time.
+                    self.last_joined = self.last_synced;
                 }
             }
             Deed::TakeOver => self.take_over(),
@@ -607,4 +609,18 @@ fn consumers_that_just_go_on_come_to_rest_with_everything_assigned() {
         world.do_it(&Deed::Advance(3000));
     }
     assert_eq!((world.joins, world.last_synced), (joins, generation));
+}
+
+/// Found by chance: nobody synchronised in any generation, and the record of the group left empty
+/// was not stored either.
+#[test]
+fn a_group_that_was_never_stored_begins_anew_after_a_failed_append() {
+    let mut world = World::new();
+    let (join, fail) = (Deed::Act(3), Deed::Fail);
+    let deeds = [join.clone(), fail.clone(), Deed::Advance(1000), Deed::Act(0)];
+    for deed in deeds.iter().chain(&[Deed::Advance(12_000), fail, join.clone(), join]) {
+        world.do_it(deed);
+    }
+    world.settle();
+    world.end();
 }
