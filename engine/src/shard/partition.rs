@@ -345,7 +345,10 @@ impl Partition {
                     false
                 }
             },
-            Slot::Unopened { opening, .. } => matches!(opening, Opening::Clean),
+            // After a crash there is nothing to recover where nothing has ever been.
+            Slot::Unopened { opening, .. } => {
+                matches!(opening, Opening::Clean) || !self.has_records()
+            }
             Slot::Opening { .. } | Slot::Failed { .. } => false,
             Slot::Gone => true,
         }

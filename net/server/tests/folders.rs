@@ -142,6 +142,21 @@ fn a_partition_gets_its_folder_when_it_is_first_needed() {
 }
 
 #[test]
+fn a_partition_that_nobody_has_used_makes_no_stop_unclean() {
+    let mut node = Running::start("");
+    create_wide(&mut node.client(), "wide", 3);
+    produce(&mut node.client(), "wide");
+    node.stop();
+    // As after a crash.
+    let mark = node.data().join(".kafka_cleanshutdown");
+    std::fs::remove_file(&mark).unwrap();
+    node.start_again();
+    assert_eq!(produce(&mut node.client(), "wide"), (0, 1));
+    node.stop();
+    assert!(mark.exists(), "the next start need not recover");
+}
+
+#[test]
 fn a_deleted_topic_leaves_no_folder() {
     let node = Running::start("");
     let mut client = node.client();
