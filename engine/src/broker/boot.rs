@@ -78,9 +78,14 @@ pub enum BootError {
 pub async fn boot(shard: &Rc<Shard>) -> Result<Boot, BootError> {
     let (runtime, config) = (&shard.runtime, shard.config());
     let identities = identities(runtime, &config).await?;
-    let was_clean = take_clean_marks(runtime, &config.log_folders).await? || identities.are_new;
+    let has_marks = take_clean_marks(runtime, &config.log_folders).await?;
+    let was_clean = has_marks || identities.are_new;
     let mut found = find_partitions(runtime, &config.log_folders).await?;
-    let replay = journal::read(runtime, &config.log_folders).await?;
+    // With the marks the journals went; the folders need not be searched for them once more.
+    let replay = match has_marks {
+        true => Replay::default(),
+        false => journal::read(runtime, &config.log_folders).await?,
+    };
     let known = Known::read(runtime, &config.metadata_log_folder).await?;
     let folder = config.metadata_log_folder.join(METADATA_FOLDER);
     let (mut log, mut image) = MetadataLog::open(runtime, folder, &identities.cluster_id).await?;

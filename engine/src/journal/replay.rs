@@ -108,6 +108,6 @@ fn read_file(bytes: &Bytes) -> Result<Vec<(PartitionId, Kept)>, usize> {
 
 fn has_commit_behind(bytes: &Bytes, end: usize, lap: Lap, sequence: u32) -> bool {
     let starts = (end..bytes.len()).step_by(BLOCK_BYTES);
-    let commits = starts.filter_map(|start| format::read_commit(&bytes.slice(start..), lap));
-    commits.into_iter().any(|commit| sequence < commit.sequence)
+    let mut commits = starts.filter_map(|start| format::read_commit(&bytes.slice(start..), lap));
+    commits.any(|commit| sequence < commit.sequence)
 }

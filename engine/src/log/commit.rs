@@ -49,12 +49,11 @@ impl Log {
             let state = self.state.borrow();
             (state.is_for_journal(), self.is_reserve_low(&state))
         };
-        if self.journal.borrow().is_some() && is_for_journal {
+        let is_journal_enough = self.journal.borrow().is_some() && is_for_journal;
+        if is_journal_enough {
             self.queue_for_journal();
-        } else {
-            self.drive();
         }
-        if is_reserve_low {
+        if !is_journal_enough || is_reserve_low {
             self.drive();
         }
     }

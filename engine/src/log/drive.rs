@@ -110,11 +110,7 @@ impl Log {
         if self.is_reserve_low(&state) {
             return Some(Job::ReserveAhead { reserved: state.reserved });
         }
-        let is_journal_enough = self.journal.borrow().is_some()
-            && !state.roll_wanted
-            && !state.is_flush_wanted
-            && !state.is_full
-            && (state.pending_bytes() == 0 || state.is_for_journal());
+        let is_journal_enough = self.journal.borrow().is_some() && state.is_for_journal();
         if is_journal_enough && !state.is_write_back_due() {
             return None;
         }
