@@ -17,12 +17,11 @@ mod retry;
 mod signal;
 mod types;
 
-/// Executors, time and signals for programs that use this client.
+/// Executors and time for programs that use this client.
 pub mod runtime {
     pub use socket::{
-        CoreError, Cores, Elapsed, StartError, Task, Terminations, block_on, block_signals, now,
-        sleep, sleep_until, spawn_cores, spawn_local, timeout, wall_clock_millis, yield_if_needed,
-        yield_now,
+        CoreError, Cores, Elapsed, StartError, Task, block_on, now, sleep, sleep_until,
+        spawn_cores, spawn_local, timeout, wall_clock_millis, yield_if_needed, yield_now,
     };
 }
 

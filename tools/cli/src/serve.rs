@@ -67,8 +67,9 @@ pub fn run(options: Options) -> Result<(), Failure> {
             return Err(Failure::failed(error));
         }
     };
-    announce(node.info(), &endpoints, found.as_ref());
+    // First the signals, then the line: who has read it may ask for a stop at once.
     signals::on_stop(move || stopper.stop()).map_err(Failure::failed)?;
+    announce(node.info(), &endpoints, found.as_ref());
     match node.join().map_err(Failure::failed)? {
         true => {
             tracing::info!("stopped cleanly");

@@ -4,14 +4,12 @@
 mod clock;
 mod cores;
 mod heartbeat;
-mod signals;
 mod task;
 mod timer;
 mod turn;
 
 pub use clock::{now, wall_clock_millis};
 pub use cores::{CoreError, Cores, StartError, block_on, spawn_cores};
-pub use signals::{Terminations, block_signals};
 pub use task::{Task, spawn_local, yield_now};
 pub use timer::{Elapsed, sleep, sleep_until, timeout};
 pub use turn::yield_if_needed;
