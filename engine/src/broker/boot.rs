@@ -10,7 +10,7 @@ use std::sync::Arc;
 use codec::Uuid;
 use thiserror::Error;
 
-use crate::broker::handed_over::{give_log_starts, take_log_starts};
+use crate::broker::handed_over::{self, Places};
 use crate::cluster::command::{self, CommandError, Registration};
 use crate::cluster::{ClusterImage, Endpoint};
 use crate::config::{BrokerConfig, Listener};
@@ -24,8 +24,8 @@ use crate::records::metadata::MetadataRecord;
 use crate::shard::{
     Controller, Found, Known, METADATA_FOLDER, MetadataError, MetadataLog, Shard, remove_others,
 };
+use crate::types::BrokerId;
 use crate::types::limits::META_PROPERTIES_BYTES_MAX;
-use crate::types::{BrokerId, PartitionIndex};
 
 /// What was found out.
 pub struct Boot {
@@ -86,7 +86,7 @@ pub async fn boot(shard: &Rc<Shard>) -> Result<Boot, BootError> {
         true => Replay::default(),
         false => journal::read(runtime, &config.log_folders).await?,
     };
-    let known = Known::read(runtime, &config.metadata_log_folder).await?;
+    let mut known = Known::read(runtime, &config.metadata_log_folder).await?;
     let folder = config.metadata_log_folder.join(METADATA_FOLDER);
     let (mut log, mut image) = MetadataLog::open(runtime, folder, &identities.cluster_id).await?;
     if image.is_empty() {
@@ -113,7 +113,10 @@ pub async fn boot(shard: &Rc<Shard>) -> Result<Boot, BootError> {
     let unfenced = command::unfence_broker(&image, config.node_id);
     store(&mut log, &mut image, unfenced.records).await?;
     set_strays_aside(runtime, &config.log_folders, &mut found, &image).await?;
-    take_log_starts(runtime, &config.log_folders, &found).await?;
+    handed_over::take_log_starts(runtime, &config.log_folders, &found).await?;
+    let clean_ends =
+        handed_over::take_clean_ends(runtime, &config.log_folders, &found, &image).await?;
+    known.set_clean_ends(clean_ends);
     shard.set_controller(Controller::new(Rc::clone(shard), log));
     let opening = if was_clean { Opening::Clean } else { Opening::Recover };
     Ok(Boot {
@@ -121,7 +124,7 @@ pub async fn boot(shard: &Rc<Shard>) -> Result<Boot, BootError> {
         image: Arc::new(image),
         found: Arc::new(found),
         opening,
-        known,
+        known: Arc::new(known),
         replay: Arc::new(replay),
         was_clean,
     })
@@ -240,9 +243,6 @@ async fn remove_journals(runtime: &Runtime, folders: &[PathBuf]) -> Result<(), I
     journal::remove(runtime, &journal::find(runtime, folders).await?).await
 }
 
-/// Name of each partition folder and the place of its data folder.
-type Places = BTreeMap<String, usize>;
-
 async fn find_partitions(runtime: &Runtime, folders: &[PathBuf]) -> Result<Places, BootError> {
     let mut found = BTreeMap::new();
     for (place, folder) in folders.iter().enumerate() {
@@ -274,13 +274,10 @@ async fn set_strays_aside(
     found: &mut Places,
     image: &ClusterImage,
 ) -> Result<(), BootError> {
-    let is_known = |name: &str| {
-        let (topic, index) = name.rsplit_once('-')?;
-        let index = PartitionIndex::from_wire(index.parse().ok()?)?;
-        image.topic_named(topic)?.partition(index)
+    let is_stray = |name: &&String| {
+        *name != METADATA_FOLDER && handed_over::partition_of(name, image).is_none()
     };
-    let of_a_topic = |name: &String| name != METADATA_FOLDER && is_known(name).is_none();
-    let strays: Vec<String> = found.keys().filter(|name| of_a_topic(name)).cloned().collect();
+    let strays: Vec<String> = found.keys().filter(is_stray).cloned().collect();
     for name in strays {
         let Some(folder) = found.remove(&name).and_then(|place| folders.get(place)) else {
             continue;
@@ -318,7 +315,7 @@ pub async fn end(shard: &Shard, is_sound: bool) -> bool {
     if let Err(error) = remove_journals(&shard.runtime, &shard.config().log_folders).await {
         tracing::warn!(%error, "a journal is still there");
     }
-    if let Err(error) = give_log_starts(&shard.runtime, &shard.config().log_folders).await {
+    if let Err(error) = give(shard).await {
         tracing::warn!(%error, "a Kafka that takes the folders would show deleted records again");
     }
     let epoch = shard.image().broker(shard.node).map_or(0, |broker| broker.epoch);
@@ -332,6 +329,13 @@ pub async fn end(shard: &Shard, is_sound: bool) -> bool {
         }
     }
     true
+}
+
+async fn give(shard: &Shard) -> Result<(), BootError> {
+    let config = shard.config();
+    let known = Known::read(&shard.runtime, &config.metadata_log_folder).await?;
+    let found = find_partitions(&shard.runtime, &config.log_folders).await?;
+    handed_over::give(&shard.runtime, &config.log_folders, &found, &shard.image(), &known).await
 }
 
 #[cfg(test)]

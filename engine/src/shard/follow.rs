@@ -64,6 +64,7 @@ impl Shard {
         for partition in &partitions {
             let kept = replay.kept.get(&partition.id).cloned();
             partition.replay(kept.unwrap_or_default());
+            partition.compacted_to(known.clean_end(partition.id));
         }
         let owned = partitions.iter().map(|partition| partition.id);
         let mut remembered =

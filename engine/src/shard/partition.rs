@@ -29,6 +29,8 @@ pub struct Partition {
     journal: Rc<Journal>,
     /// What the journals of the last run have of this partition, until the log is open.
     kept: RefCell<Vec<Kept>>,
+    /// What is below needs no pass of compaction, until the log is open and knows it.
+    clean_end: Cell<Offset>,
     /// It has a folder, or is about to.
     is_on_disk: Cell<bool>,
     slot: RefCell<Slot>,
@@ -108,6 +110,7 @@ impl Partition {
             runtime: journal.runtime().clone(),
             journal,
             kept: RefCell::default(),
+            clean_end: Cell::default(),
             is_on_disk: Cell::new(false),
             slot: RefCell::new(Slot::Unopened { options, opening }),
             queue: RefCell::default(),
@@ -120,6 +123,11 @@ impl Partition {
     pub fn replay(&self, kept: Vec<Kept>) {
         self.is_on_disk.set(self.is_on_disk.get() || !kept.is_empty());
         self.kept.replace(kept);
+    }
+
+    /// Tells how far an earlier run has compacted.
+    pub fn compacted_to(&self, clean_end: Offset) {
+        self.clean_end.set(clean_end);
     }
 
     /// The start found the partition's folder.
@@ -184,6 +192,7 @@ impl Partition {
         let next = match result {
             Ok(log) => {
                 self.kept.take();
+                log.set_clean_end(self.clean_end.get());
                 self.journal.adopt(self.id, &log);
                 // As Kafka's leaders do: an epoch begins with its leader, not with its first record.
                 log.assign_epoch(self.leader_epoch.get());

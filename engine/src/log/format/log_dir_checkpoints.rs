@@ -1,5 +1,5 @@
-//! `recovery-point-offset-checkpoint`, `log-start-offset-checkpoint` and
-//! `replication-offset-checkpoint`: one offset per partition of a log folder, as text.
+//! `recovery-point-offset-checkpoint`, `log-start-offset-checkpoint`, `cleaner-offset-checkpoint`
+//! and `replication-offset-checkpoint`: one offset per partition of a log folder, as text.
 //!
 //! ```text
 //! 0                    version
@@ -22,6 +22,8 @@ use crate::types::{Offset, PartitionIndex};
 pub const RECOVERY_POINT_FILE: &str = "recovery-point-offset-checkpoint";
 /// The first offset that a partition still shows, where it is not its first segment's.
 pub const LOG_START_FILE: &str = "log-start-offset-checkpoint";
+/// The offset below which a compacted partition has been through a pass.
+pub const CLEANER_FILE: &str = "cleaner-offset-checkpoint";
 /// The high watermark of each partition.
 pub const HIGH_WATERMARK_FILE: &str = "replication-offset-checkpoint";
 

@@ -102,6 +102,7 @@ impl<'a> PartitionPoint<'a> {
     pub const VT_RECOVERY_POINT: flatbuffers::VOffsetT = 8;
     pub const VT_LOG_START: flatbuffers::VOffsetT = 10;
     pub const VT_RESUME_POINT: flatbuffers::VOffsetT = 12;
+    pub const VT_CLEAN_END: flatbuffers::VOffsetT = 14;
 
     #[inline]
     pub unsafe fn init_from_table(table: flatbuffers::Table<'a>) -> Self {
@@ -113,6 +114,7 @@ impl<'a> PartitionPoint<'a> {
         args: &'args PartitionPointArgs<'args>,
     ) -> flatbuffers::WIPOffset<PartitionPoint<'bldr>> {
         let mut builder = PartitionPointBuilder::new(_fbb);
+        builder.add_clean_end(args.clean_end);
         builder.add_resume_point(args.resume_point);
         builder.add_log_start(args.log_start);
         builder.add_recovery_point(args.recovery_point);
@@ -158,6 +160,13 @@ impl<'a> PartitionPoint<'a> {
         // which contains a valid value in this slot
         unsafe { self._tab.get::<u64>(PartitionPoint::VT_RESUME_POINT, Some(0)).unwrap() }
     }
+    #[inline]
+    pub fn clean_end(&self) -> u64 {
+        // Safety:
+        // Created from valid Table for this object
+        // which contains a valid value in this slot
+        unsafe { self._tab.get::<u64>(PartitionPoint::VT_CLEAN_END, Some(0)).unwrap() }
+    }
 }
 
 impl flatbuffers::Verifiable for PartitionPoint<'_> {
@@ -173,6 +182,7 @@ impl flatbuffers::Verifiable for PartitionPoint<'_> {
             .visit_field::<u64>("recovery_point", Self::VT_RECOVERY_POINT, false)?
             .visit_field::<u64>("log_start", Self::VT_LOG_START, false)?
             .visit_field::<u64>("resume_point", Self::VT_RESUME_POINT, false)?
+            .visit_field::<u64>("clean_end", Self::VT_CLEAN_END, false)?
             .finish();
         Ok(())
     }
@@ -183,6 +193,7 @@ pub struct PartitionPointArgs<'a> {
     pub recovery_point: u64,
     pub log_start: u64,
     pub resume_point: u64,
+    pub clean_end: u64,
 }
 impl<'a> Default for PartitionPointArgs<'a> {
     #[inline]
@@ -193,6 +204,7 @@ impl<'a> Default for PartitionPointArgs<'a> {
             recovery_point: 0,
             log_start: 0,
             resume_point: 0,
+            clean_end: 0,
         }
     }
 }
@@ -223,6 +235,10 @@ impl<'a: 'b, 'b> PartitionPointBuilder<'a, 'b> {
         self.fbb_.push_slot::<u64>(PartitionPoint::VT_RESUME_POINT, resume_point, 0);
     }
     #[inline]
+    pub fn add_clean_end(&mut self, clean_end: u64) {
+        self.fbb_.push_slot::<u64>(PartitionPoint::VT_CLEAN_END, clean_end, 0);
+    }
+    #[inline]
     pub fn new(_fbb: &'b mut flatbuffers::FlatBufferBuilder<'a>) -> PartitionPointBuilder<'a, 'b> {
         let start = _fbb.start_table();
         PartitionPointBuilder { fbb_: _fbb, start_: start }
@@ -243,6 +259,7 @@ impl core::fmt::Debug for PartitionPoint<'_> {
         ds.field("recovery_point", &self.recovery_point());
         ds.field("log_start", &self.log_start());
         ds.field("resume_point", &self.resume_point());
+        ds.field("clean_end", &self.clean_end());
         ds.finish()
     }
 }

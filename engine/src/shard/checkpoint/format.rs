@@ -35,14 +35,16 @@ pub struct CoreCheckpoint {
     pub points: Vec<(PartitionId, Point)>,
 }
 
-/// What is known of one partition. Neither start nor resume point lies beyond the recovery point.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What is known of one partition. None of the others lies beyond the recovery point.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Point {
     /// Every record below this offset is on disk.
     pub recovery_point: Offset,
     pub log_start: Offset,
     /// What is below need not be read after a crash.
     pub resume_point: Offset,
+    /// What is below has been through a pass of compaction.
+    pub clean_end: Offset,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -82,6 +84,7 @@ impl CoreCheckpoint {
         for (id, point) in points {
             assert!(point.log_start <= point.recovery_point, "a log starts before its end");
             assert!(point.resume_point <= point.recovery_point, "what is not read is on disk");
+            assert!(point.clean_end <= point.recovery_point, "what was compacted is on disk");
             let topic = generated::TopicId::new(&id.topic.0);
             let fields = generated::PartitionPointArgs {
                 topic: Some(&topic),
@@ -89,6 +92,7 @@ impl CoreCheckpoint {
                 recovery_point: point.recovery_point.get(),
                 log_start: point.log_start.get(),
                 resume_point: point.resume_point.get(),
+                clean_end: point.clean_end.get(),
             };
             tables.push(generated::PartitionPoint::create(&mut builder, &fields));
         }
@@ -158,18 +162,20 @@ fn point_of(table: generated::PartitionPoint<'_>) -> Result<(PartitionId, Point)
     let topic = TopicId(table.topic().bytes().into());
     let partition = table.partition();
     let impossible = CheckpointError::Partition { topic, partition };
-    let (Some(index), Some(recovery_point), Some(log_start), Some(resume_point)) = (
+    let (Some(index), Some(recovery_point), Some(log_start), Some(resume_point), Some(clean_end)) = (
         PartitionIndex::new(partition),
         Offset::new(table.recovery_point()),
         Offset::new(table.log_start()),
         Offset::new(table.resume_point()),
+        Offset::new(table.clean_end()),
     ) else {
         return Err(impossible);
     };
-    if recovery_point < log_start.max(resume_point) {
+    if recovery_point < log_start.max(resume_point).max(clean_end) {
         return Err(impossible);
     }
-    Ok((PartitionId { topic, index }, Point { recovery_point, log_start, resume_point }))
+    let point = Point { recovery_point, log_start, resume_point, clean_end };
+    Ok((PartitionId { topic, index }, point))
 }
 
 #[cfg(test)]
@@ -189,6 +195,7 @@ mod tests {
             recovery_point: Offset::new(recovery_point).unwrap(),
             log_start: Offset::new(log_start).unwrap(),
             resume_point: Offset::new(resume_point).unwrap(),
+            clean_end: Offset::ZERO,
         }
     }
 
@@ -218,6 +225,22 @@ mod tests {
             std::fs::write(path, sample().encode()).unwrap();
         }
         assert_eq!(sample().encode(), GOLDEN);
+    }
+
+    #[test]
+    fn a_file_with_clean_ends_is_read_for_ever_and_written_so() {
+        let mut sample = sample();
+        for (number, (_, point)) in (0_u64..).zip(&mut sample.points) {
+            point.clean_end = Offset::new(number * 240).unwrap();
+        }
+        let path =
+            concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/corelog-core-clean-ends.checkpoint");
+        if std::env::var_os("CORELOG_WRITE").is_some() {
+            std::fs::write(path, sample.encode()).unwrap();
+        }
+        let golden = std::fs::read(path).unwrap();
+        assert_eq!(sample.encode(), golden);
+        assert_eq!(CoreCheckpoint::decode(&golden), Ok(sample));
     }
 
     #[test]
@@ -255,7 +278,9 @@ mod tests {
     fn offsets_that_cannot_be_are_refused() {
         let mut builder = FlatBufferBuilder::new();
         let topic = generated::TopicId::new(&[1; 16]);
-        for (recovery_point, log_start, resume_point) in [(u64::MAX, 0, 0), (5, 6, 0), (5, 0, 6)] {
+        for [recovery_point, log_start, resume_point, clean_end] in
+            [[u64::MAX, 0, 0, 0], [5, 6, 0, 0], [5, 0, 6, 0], [5, 0, 0, 6]]
+        {
             builder.reset();
             let args = generated::PartitionPointArgs {
                 topic: Some(&topic),
@@ -263,6 +288,7 @@ mod tests {
                 recovery_point,
                 log_start,
                 resume_point,
+                clean_end,
             };
             let table = generated::PartitionPoint::create(&mut builder, &args);
             let partitions = Some(builder.create_vector(&[table]));
@@ -279,7 +305,8 @@ mod tests {
     fn the_largest_file_is_within_its_bound() {
         let one = CoreCheckpoint { points: vec![(id(1, 1), point(1, 1, 1))], ..sample() };
         let mut many = one.clone();
-        many.points = (0..1001).map(|index| (id(1, index), point(1 << 40, 1, 2))).collect();
+        let full = Point { clean_end: Offset::new(3).unwrap(), ..point(1 << 40, 1, 2) };
+        many.points = (0..1001).map(|index| (id(1, index), full)).collect();
         let each = (many.encode().len() - one.encode().len()) / 1000;
         let largest = one.encode().len() + (each + 1) * CORE_CHECKPOINT_PARTITIONS_MAX;
         assert!(largest <= CORE_CHECKPOINT_BYTES_MAX, "{each} bytes each");
@@ -302,14 +329,16 @@ mod tests {
             generation: u64,
             core: u16,
             core_count: u16,
-            entries in prop::collection::vec(any::<([u8; 16], u32, [u64; 3])>(), 0..50),
+            entries in prop::collection::vec(any::<([u8; 16], u32, [u64; 4])>(), 0..50),
         ) {
             let points = entries.into_iter().map(|(topic, index, mut offsets)| {
                 offsets.sort_unstable();
-                let [log_start, resume_point, recovery_point] = offsets.map(|offset| offset >> 1);
+                let [log_start, resume_point, clean_end, recovery_point] =
+                    offsets.map(|offset| offset >> 1);
                 let index = PartitionIndex::new(index >> 1).unwrap();
                 let id = PartitionId { topic: TopicId(topic), index };
-                (id, point(recovery_point, log_start, resume_point))
+                let clean_end = Offset::new(clean_end).unwrap();
+                (id, Point { clean_end, ..point(recovery_point, log_start, resume_point) })
             });
             let written =
                 CoreCheckpoint { generation, core: CoreId(core), core_count, points: points.collect() };

@@ -28,7 +28,6 @@ mod format;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::rc::Rc;
-use std::sync::Arc;
 
 pub use self::format::{CheckpointError, CoreCheckpoint, Point};
 
@@ -44,12 +43,13 @@ pub struct Known {
     /// The highest that was found; zero if there was no file.
     generation: u64,
     points: BTreeMap<PartitionId, Point>,
+    handed_clean_ends: BTreeMap<PartitionId, Offset>,
 }
 
 impl Known {
     /// Reads every core's file in `folder`. One that cannot be used is passed over: its partitions
     /// are then recovered without a point.
-    pub async fn read(runtime: &Runtime, folder: &Path) -> Result<Arc<Self>, IoError> {
+    pub async fn read(runtime: &Runtime, folder: &Path) -> Result<Self, IoError> {
         let directory = runtime.directory(folder);
         let mut known = Self::default();
         let entries = match directory.list().await {
@@ -77,7 +77,7 @@ impl Known {
                 }
             }
         }
-        Ok(Arc::new(known))
+        Ok(known)
     }
 
     /// With another number of cores a partition may be in several files. What was on disk once
@@ -87,10 +87,28 @@ impl Known {
         for (id, point) in checkpoint.points {
             let known = self.points.entry(id).or_insert(point);
             let rank = |point: &Point| (point.recovery_point, point.resume_point);
+            // What a pass has done stays done, too.
+            let clean_end = known.clean_end.max(point.clean_end);
             if rank(known) < rank(&point) {
                 *known = point;
             }
+            known.clean_end = clean_end.min(known.recovery_point);
         }
+    }
+
+    /// Takes over what a Kafka has written of some partitions: it had the folders last.
+    pub fn set_clean_ends(&mut self, ends: BTreeMap<PartitionId, Offset>) {
+        self.handed_clean_ends.extend(ends);
+    }
+
+    /// Below this offset compaction has nothing to look for.
+    pub fn clean_end(&self, id: PartitionId) -> Offset {
+        let handed = self.handed_clean_ends.get(&id).copied();
+        handed.or(self.points.get(&id).map(|point| point.clean_end)).unwrap_or_default()
+    }
+
+    pub fn log_start(&self, id: PartitionId) -> Option<Offset> {
+        self.points.get(&id).map(|point| point.log_start)
     }
 
     /// How to open a partition's log, if the logs are to be opened as `opening` says.
@@ -126,7 +144,11 @@ pub struct Remembered {
 impl Remembered {
     /// Begins with what was known of the partitions that the core owns.
     pub fn new(known: &Known, owned: impl Iterator<Item = PartitionId>) -> Self {
-        let point = |id| known.points.get(&id).map(|point| (id, *point));
+        let point = |id| {
+            let point = known.points.get(&id)?;
+            let clean_end = known.clean_end(id).min(point.recovery_point);
+            Some((id, Point { clean_end, ..*point }))
+        };
         Self {
             generation: known.generation.saturating_add(1),
             points: owned.filter_map(point).collect(),
@@ -147,7 +169,8 @@ impl Remembered {
         let fresh = self.fresh.remove(&id);
         let resume_point = fresh.or(before.map(|before| before.resume_point)).unwrap_or_default();
         let log_start = log.ends().log_start.min(recovery_point);
-        self.set(id, Point { recovery_point, log_start, resume_point });
+        let clean_end = log.clean_end().min(recovery_point);
+        self.set(id, Point { recovery_point, log_start, resume_point, clean_end });
         let (gap, len) = log.resume_gap();
         // The indexes are written whole: while they grow, only when they have grown by a part.
         let gap_min = if is_at_rest { 0 } else { len / RESUME_GAP_PARTS };
@@ -164,7 +187,9 @@ impl Remembered {
         let ends = log.ends();
         let recovery_point = ends.durable_end;
         let log_start = ends.log_start.min(recovery_point);
-        self.set(id, Point { recovery_point, log_start, resume_point: recovery_point });
+        let clean_end = log.clean_end().min(recovery_point);
+        let resume_point = recovery_point;
+        self.set(id, Point { recovery_point, log_start, resume_point, clean_end });
     }
 
     fn set(&mut self, id: PartitionId, point: Point) {

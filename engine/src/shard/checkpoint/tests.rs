@@ -19,11 +19,7 @@ fn offset(value: u64) -> Offset {
 }
 
 fn point(recovery_point: u64) -> Point {
-    Point {
-        recovery_point: offset(recovery_point),
-        log_start: Offset::ZERO,
-        resume_point: Offset::ZERO,
-    }
+    Point { recovery_point: offset(recovery_point), ..Point::default() }
 }
 
 /// Writes the file of `core` with these recovery points.
@@ -34,7 +30,7 @@ async fn write(runtime: &Runtime, core: u16, generation: u64, points: &[(u32, u6
     remembered.write(runtime, Path::new(FOLDER), CoreId(core), 4).await.unwrap();
 }
 
-async fn read(runtime: &Runtime) -> Arc<Known> {
+async fn read(runtime: &Runtime) -> Known {
     Known::read(runtime, Path::new(FOLDER)).await.unwrap()
 }
 
