@@ -71,7 +71,7 @@ impl Machine {
         options: JournalOptions,
     ) -> Self {
         let replay = match opening {
-            Opening::Clean => Replay::default(),
+            Opening::Clean | Opening::CleanAgain => Replay::default(),
             Opening::Recover | Opening::RecoverFrom { .. } => {
                 read(runtime, &[data()]).await.unwrap()
             }

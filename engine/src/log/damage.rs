@@ -23,6 +23,8 @@ pub(super) struct Damage {
     pub(super) has_unwritten_sector: bool,
     /// What is below this offset was durable, by a record kept elsewhere.
     pub(super) durable_below: Offset,
+    /// The last process synced and closed the file.
+    pub(super) was_closed: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,6 +44,11 @@ impl Damage {
                  log in spite of it, remove corelog-core-*.checkpoint too)",
                 self.durable_below
             ));
+        }
+        if self.was_closed {
+            return refuse(
+                "The log was closed in order, so that all of the file was on disk".to_owned(),
+            );
         }
         let Some((next_position, next_offset)) = self.next_batch else { return Verdict::Cut };
         let follows =
@@ -84,6 +91,7 @@ mod tests {
             next_batch: Some((20_000, offset(60))),
             has_unwritten_sector: true,
             durable_below: offset(50),
+            was_closed: false,
         }
     }
 
@@ -108,6 +116,12 @@ mod tests {
     fn damage_below_the_recovery_point_is_refused() {
         let known = Damage { durable_below: offset(51), next_batch: None, ..damage() };
         assert!(matches!(known.verdict(), Verdict::Refuse { .. }));
+    }
+
+    #[test]
+    fn damage_in_a_file_that_was_closed_in_order_is_no_torn_write() {
+        let closed = Damage { was_closed: true, next_batch: None, ..damage() };
+        assert!(matches!(closed.verdict(), Verdict::Refuse { .. }));
     }
 
     #[test]

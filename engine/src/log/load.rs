@@ -4,25 +4,26 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use crate::io::{Directory, File, Runtime};
-use crate::log::damage::{Damage, Verdict, has_unwritten_sector};
+use crate::io::{Directory, Runtime};
 use crate::log::error::OpenError;
 use crate::log::file_names::FileKind;
 use crate::log::folder::{Found, find_segments, load_topic_id, settle_names};
 use crate::log::format::leader_epoch_checkpoint::{self, EpochCache};
 use crate::log::format::log_start;
 use crate::log::format::transaction_index::TransactionIndex;
+use crate::log::harden::harden;
 use crate::log::history::History;
 use crate::log::index::SegmentIndex;
+use crate::log::judge::{Place, judge};
 use crate::log::leftovers;
 use crate::log::options::{LogOptions, Opening};
 use crate::log::producers::Producers;
 use crate::log::replay::{self, Kept};
 use crate::log::resume::{self, ResumePoint};
-use crate::log::scan::{Scan, Stop, find_batch_behind};
+use crate::log::scan::{Scan, Stop};
 use crate::log::segment::Segment;
 use crate::record::BatchHeader;
-use crate::types::limits::{SCAN_READ_BYTES, SMALL_FILE_BYTES_MAX, UNSYNCED_BYTES_MAX};
+use crate::types::limits::SMALL_FILE_BYTES_MAX;
 use crate::types::{Offset, TopicId};
 
 /// What was found.
@@ -52,6 +53,8 @@ struct Loader<'a> {
     runtime: &'a Runtime,
     directory: &'a Directory,
     options: &'a LogOptions,
+    /// [`Opening::was_closed`]
+    was_closed: bool,
     epochs: EpochCache,
     history: History,
 }
@@ -84,7 +87,8 @@ pub(super) async fn load(
     let stored_epochs = checkpoint.unwrap_or_default();
     let epochs = stored_epochs.clone();
     let history = History::new(options);
-    let mut loader = Loader { runtime, directory, options, epochs, history };
+    let was_closed = opening.was_closed();
+    let mut loader = Loader { runtime, directory, options, was_closed, epochs, history };
     let Ends { log_end, is_trusted, resume_position } =
         loader.load_segments(&found, opening, knows_epochs).await?;
     replay::verify(directory, &found, log_end, kept_end)?;
@@ -132,7 +136,7 @@ impl Loader<'_> {
         let Some((&last_base, last)) = found.segments.last_key_value() else {
             unreachable!("there is always a segment");
         };
-        if opening == Opening::Clean
+        if self.was_closed
             && knows_epochs
             && let Some(end) = self.trust(last).await?
         {
@@ -140,7 +144,7 @@ impl Loader<'_> {
             return Ok(Ends { log_end: end, is_trusted: true, resume_position: last.len.get() });
         }
         let (recovery_point, read_from) = match opening {
-            Opening::Clean | Opening::Recover => (Offset::ZERO, Offset::ZERO),
+            Opening::Clean | Opening::CleanAgain | Opening::Recover => (Offset::ZERO, Offset::ZERO),
             Opening::RecoverFrom { durable_below, read_from } => (durable_below, read_from),
         };
         if knows_epochs && let Some(point) = self.find_resume_point(found, last, read_from).await? {
@@ -314,6 +318,7 @@ impl Loader<'_> {
         let file = self.runtime.open_file(&path).await?;
         let ResumePoint { at: mut end, position: start, mut index } = start;
         let mut scan = Scan::new(self.runtime, &file, start).await?;
+        let mut durable = start;
         let stop = loop {
             let position = scan.position();
             match scan.next(end).await? {
@@ -327,20 +332,24 @@ impl Loader<'_> {
                     self.note_epoch(header);
                     self.history.replay(&batch);
                     end = header.next_offset();
+                    if self.was_closed || end <= durable_below {
+                        durable = scan.position();
+                    }
                 }
             }
         };
         let (position, file_len) = (scan.position(), scan.file_len());
+        let was_closed = self.was_closed;
+        let place = Place { position, expected: end, durable_below, was_closed };
         if let Stop::Damage { reason } = &stop {
-            self.judge(&file, position, end, durable_below, reason).await?;
+            judge(self.runtime, &file, &place, reason).await?;
             tracing::warn!(
                 file = %path.display(), position, offset = %end,
                 cut_bytes = file_len - position, reason,
                 "cut an unfinished write from the end of the log"
             );
         } else if end < durable_below && is_last {
-            let none = "the file ends too early".to_owned();
-            self.judge(&file, position, end, durable_below, &none).await?;
+            judge(self.runtime, &file, &place, "the file ends too early").await?;
         }
         if 0 < start && start == file_len {
             // The log was at rest: nothing was written behind what was durable before.
@@ -349,11 +358,7 @@ impl Loader<'_> {
             segment.is_index_written.set(true);
             return Ok(end);
         }
-        if position < file_len {
-            file.truncate(position).await?;
-        }
-        // Written is not synced: what a killed process wrote may still be in the disk's cache.
-        file.sync().await?;
+        harden(self.runtime, &file, durable, position).await?;
         segment.len.set(position);
         self.replace_index(segment, index, is_last).await?;
         Ok(end)
@@ -381,59 +386,5 @@ impl Loader<'_> {
         directory.write_file_unsynced(&FileKind::OffsetIndex.name(base), offsets).await?;
         directory.write_file_atomically(&FileKind::TimeIndex.name(base), times).await?;
         Ok(())
-    }
-
-    /// Fails if what was found must not be cut.
-    async fn judge(
-        &self,
-        file: &File,
-        position: u64,
-        expected: Offset,
-        durable_below: Offset,
-        reason: &str,
-    ) -> Result<(), OpenError> {
-        let next = find_batch_behind(self.runtime, file, position, expected).await?;
-        let next_batch = next.map(|(place, header)| (place, header.base_offset()));
-        let has_unwritten_sector = match next_batch {
-            Some((next_position, _)) => {
-                self.looks_unwritten(file, position, next_position, expected).await?
-            }
-            None => false,
-        };
-        let damage = Damage { position, expected, next_batch, has_unwritten_sector, durable_below };
-        match damage.verdict() {
-            Verdict::Cut => Ok(()),
-            Verdict::Refuse { evidence } => Err(OpenError::Damaged {
-                path: file.path().to_owned(),
-                position,
-                offset: expected,
-                reason: reason.to_owned(),
-                evidence,
-            }),
-        }
-    }
-
-    async fn looks_unwritten(
-        &self,
-        file: &File,
-        position: u64,
-        next_position: u64,
-        expected: Offset,
-    ) -> Result<bool, OpenError> {
-        let end = next_position.min(position.saturating_add(UNSYNCED_BYTES_MAX));
-        let mut start = position;
-        while start < end {
-            // Pieces end with sectors, so that each sector is in one piece.
-            let piece_end = (start / SCAN_READ_BYTES as u64 + 1) * SCAN_READ_BYTES as u64;
-            let len = usize::try_from(piece_end.min(end) - start).unwrap_or(SCAN_READ_BYTES);
-            let bytes = file.read_at(start, len).await?;
-            let expected = if start == position { expected } else { Offset::MAX };
-            if bytes.is_empty() || has_unwritten_sector(&bytes, start, expected) {
-                return Ok(!bytes.is_empty());
-            }
-            start = start.strict_add(bytes.len() as u64);
-            self.runtime.yield_if_needed().await;
-        }
-        Ok(false)
     }
 }

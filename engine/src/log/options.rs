@@ -75,6 +75,9 @@ impl Default for LogOptions {
 pub enum Opening {
     /// The last process closed the log in order: file lengths and indexes are what they say.
     Clean,
+    /// As `Clean`, after an attempt to open the log that failed half-way: the same files, but their
+    /// names may not survive a power cut yet.
+    CleanAgain,
     /// The last process was killed or lost power: the last segment is read and checked, since all
     /// others were synced before it was created.
     Recover,
@@ -86,4 +89,20 @@ pub enum Opening {
         /// `durable_below`.
         read_from: Offset,
     },
+}
+
+impl Opening {
+    /// How to try once more after an attempt that failed. What was known of the files stays known:
+    /// what was refused as damaged must not be taken for a torn write the next time.
+    pub(crate) fn again(self) -> Self {
+        match self {
+            Self::Clean | Self::CleanAgain => Self::CleanAgain,
+            Self::Recover | Self::RecoverFrom { .. } => self,
+        }
+    }
+
+    /// Everything in the files was on disk when the last process ended.
+    pub(super) fn was_closed(self) -> bool {
+        matches!(self, Self::Clean | Self::CleanAgain)
+    }
 }

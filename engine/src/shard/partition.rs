@@ -56,6 +56,7 @@ enum Slot {
     Failed {
         reason: String,
         options: LogOptions,
+        opening: Opening,
         retry_at: Moment,
     },
     /// Deleted or closed: nothing is accepted any more.
@@ -159,10 +160,9 @@ impl Partition {
                     Slot::Failed { reason, retry_at, .. } if self.runtime.now() < *retry_at => {
                         return Err(PartitionError::Storage { reason: reason.clone() });
                     }
-                    // What is in the folder now, nobody has closed in order.
-                    Slot::Failed { options, .. } => {
-                        *slot =
-                            Slot::Unopened { options: options.clone(), opening: Opening::Recover };
+                    Slot::Failed { options, opening, .. } => {
+                        let (options, opening) = (options.clone(), opening.again());
+                        *slot = Slot::Unopened { options, opening };
                         continue;
                     }
                     Slot::Gone => return Err(PartitionError::UnknownTopicOrPartition),
@@ -211,6 +211,7 @@ impl Partition {
                 Slot::Failed {
                     reason: error.to_string(),
                     options: self.current_options(),
+                    opening,
                     retry_at: self.runtime.now().after(pause),
                 }
             }

@@ -4,6 +4,8 @@ use std::cell::RefCell;
 
 use super::history::{Ledger, Shared, live, recover_and_check};
 use super::*;
+use crate::io::sim::Failure;
+use crate::io::{Fault, Operation};
 
 /// Runs the history until the crash, then recovers. Returns the operations of the first run.
 fn crash_once(seed: u64, crash_at: Option<u64>, is_kill: bool) -> u64 {
@@ -76,6 +78,49 @@ fn what_is_acknowledged_after_a_kill_survives_a_power_cut() {
         })
         .unwrap();
     }
+}
+
+/// T-16: a failed sync leaves bytes that can be read and are on no disk, and the kernel forgets that
+/// they are not. What the next start shows of them must not go with the power.
+#[test]
+fn what_a_start_shows_after_a_failed_sync_and_a_kill_survives_a_power_cut() {
+    let mut kept_count = 0;
+    for seed in 0..60 {
+        let sim = machine(seed);
+        let (operation, fault) = (Operation::Sync, Fault::Device);
+        let skip = u32::try_from(seed % 4).unwrap();
+        sim.fail(Failure { operation, suffix: ".log".to_owned(), fault, skip, times: 1 });
+        let runtime = sim.runtime();
+        let point = sim.run(async move {
+            let log = open(&runtime, small_options(), Opening::Clean).await;
+            let mut point = Offset::ZERO;
+            loop {
+                let appended = append(&log, &[batch(2, 700)]).await;
+                if log.durable(appended.receipt).await.is_err() {
+                    return point;
+                }
+                point = log.checkpoint().await.unwrap();
+            }
+        });
+        let point = point.unwrap();
+        let opening = match seed % 2 {
+            0 => Opening::Recover,
+            _ => Opening::RecoverFrom { durable_below: point, read_from: point },
+        };
+        let shown = async move |runtime: Runtime| {
+            let log = open(&runtime, small_options(), opening).await;
+            read_all(&log, Offset::ZERO).await
+        };
+        let killed = sim.restart();
+        let runtime = killed.runtime();
+        let before = killed.run(async move { shown(runtime).await }).unwrap();
+        kept_count += usize::from(point < offset(2 * before.len() as u64));
+        let powered_off = killed.crash();
+        let runtime = powered_off.runtime();
+        let after = powered_off.run(async move { shown(runtime).await }).unwrap();
+        assert!(after == before, "seed {seed}: {} batches, then {}", before.len(), after.len());
+    }
+    assert!(30 < kept_count, "most starts find what was not acknowledged: {kept_count}");
 }
 
 /// The simulator repeats a whole log's life from its seed.

@@ -173,3 +173,85 @@ fn a_wrong_index_never_leads_to_wrong_data() {
         .unwrap();
     }
 }
+
+/// T-19: the same for whole, sound indexes that belong to another log, or to an earlier time of this one.
+#[test]
+fn an_index_of_another_log_or_time_never_leads_to_wrong_data() {
+    let names = ["00000000000000000000.index", "00000000000000000000.timeindex"];
+    let indexes = |sim: &Sim| names.map(|name| sim.content(&folder().join(name)).unwrap());
+    let written = |seed, batches: u64, value_bytes: usize| {
+        let sim = machine(seed);
+        let runtime = sim.runtime();
+        sim.run(async move {
+            let options = LogOptions { segment_bytes: 1 << 20, ..small_options() };
+            let log = open(&runtime, options, Opening::Clean).await;
+            for _ in 0..batches {
+                append_durably(&log, &[batch(2, value_bytes)]).await;
+            }
+            log.close().await.unwrap();
+        })
+        .unwrap();
+        sim.restart()
+    };
+    for (seed, (batches, value_bytes)) in
+        (0..).zip([(10, 200), (39, 200), (40, 201), (60, 333), (90, 100), (200, 30)])
+    {
+        for opening in [Opening::Clean, Opening::Recover] {
+            let foreign = indexes(&written(seed, batches, value_bytes));
+            let sim = written(seed, 40, 200);
+            for (name, content) in names.iter().zip(&foreign) {
+                sim.corrupt(&folder().join(name), |bytes| bytes.clone_from(content));
+            }
+            let runtime = sim.runtime();
+            sim.run(async move {
+                let log = open(&runtime, small_options(), opening).await;
+                assert_eq!(log.ends().log_end, offset(80));
+                for wanted in 0..80 {
+                    let slice = log.read(offset(wanted), offset(80), 1, true).await.unwrap();
+                    let header = crate::record::BatchHeader::decode(&slice.into_bytes()).unwrap();
+                    assert_eq!(header.base_offset(), offset(wanted / 2 * 2), "{batches} batches");
+                }
+            })
+            .unwrap();
+        }
+    }
+}
+
+/// T-18: all of a file that was closed in order was on disk. Damage in its last batch is not taken
+/// for a torn write, at no attempt to open it, and the file can be cut by hand meanwhile.
+#[test]
+fn damage_at_the_end_of_a_log_that_was_closed_in_order_is_refused_each_time() {
+    for damage in 0..3 {
+        let (sim, borders) = filled(damage, true);
+        let last = usize::try_from(borders[borders.len() - 2]).unwrap();
+        sim.corrupt(&segment(), |bytes| match damage {
+            0 => *bytes.last_mut().unwrap() ^= 1,
+            1 => bytes.truncate(last + 100),
+            _ => bytes.extend_from_slice(&[0xEE; 700]),
+        });
+        let (before, disk) = (sim.content(&segment()), sim.clone());
+        let runtime = sim.runtime();
+        sim.run(async move {
+            let mut opening = Opening::Clean;
+            for _ in 0..3 {
+                let opened = Log::open(&runtime, folder(), small_options(), opening).await;
+                let Err(OpenError::Damaged { .. }) = opened else { panic!("opened") };
+                opening = opening.again();
+            }
+            assert_eq!(disk.content(&segment()), before, "a refusal changes nothing");
+            disk.corrupt(&segment(), |bytes| bytes.truncate(last));
+            let log = open(&runtime, small_options(), opening).await;
+            assert_eq!(log.ends().log_end, offset(78));
+        })
+        .unwrap();
+    }
+}
+
+#[test]
+fn another_attempt_to_open_a_log_knows_what_the_first_one_knew() {
+    let point = Opening::RecoverFrom { durable_below: offset(7), read_from: offset(3) };
+    assert_eq!(point.again(), point);
+    assert_eq!(Opening::Recover.again(), Opening::Recover);
+    assert_eq!(Opening::Clean.again(), Opening::CleanAgain);
+    assert_eq!(Opening::CleanAgain.again(), Opening::CleanAgain);
+}

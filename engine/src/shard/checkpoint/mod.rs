@@ -118,7 +118,13 @@ impl Known {
                 durable_below: point.recovery_point,
                 read_from: point.resume_point,
             },
-            (Opening::Clean | Opening::Recover | Opening::RecoverFrom { .. }, _) => opening,
+            (
+                Opening::Clean
+                | Opening::CleanAgain
+                | Opening::Recover
+                | Opening::RecoverFrom { .. },
+                _,
+            ) => opening,
         }
     }
 }

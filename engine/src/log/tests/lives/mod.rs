@@ -90,10 +90,8 @@ impl Life {
         let ended = sim.run(running);
         self.record.cut_short += u32::from(ended.is_none());
         let is_closed = ended == Some(true);
-        // What a failed sync has left unwritten is still shown until the power goes, and no start
-        // can tell: a disk that fails is not believed before the power was off.
         let survives = match plan.end {
-            End::Kill => plan.trouble != Trouble::BrokenDisk,
+            End::Kill => true,
             End::Stop => is_closed,
             End::PowerCut | End::StopAndPowerCut => false,
         };

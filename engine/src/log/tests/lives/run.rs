@@ -102,16 +102,19 @@ pub(super) async fn run(
     producers: Vec<Rc<RefCell<Producer>>>,
 ) -> bool {
     let runtime = sim.runtime();
-    let opened = Log::open(&runtime, folder(), plan.options.clone(), plan.opening).await;
-    let log = match opened {
-        Ok(log) => log,
-        Err(error) => {
-            model.borrow_mut().note(format!("does not open: {error}"));
-            assert!(plan.may_fail(), "{error}");
-            return false;
+    let mut attempts = [plan.opening, plan.opening.again()].into_iter();
+    let log = loop {
+        let Some(opening) = attempts.next() else { return false };
+        let opened = Log::open(&runtime, folder(), plan.options.clone(), opening).await;
+        model.borrow_mut().note(match &opened {
+            Ok(log) => format!("opened by {opening:?}: {:?}", log.ends()),
+            Err(error) => format!("does not open by {opening:?}: {error}"),
+        });
+        match opened {
+            Ok(log) => break log,
+            Err(error) => assert!(plan.may_fail(), "{error}"),
         }
     };
-    model.borrow_mut().note(format!("opened by {:?}: {:?}", plan.opening, log.ends()));
     let trouble = sim.replace_failures(Vec::new());
     check(&log, &model).await;
     sim.replace_failures(trouble);
