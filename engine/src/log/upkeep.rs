@@ -30,6 +30,7 @@ impl Log {
         let content = log_start::encode(new_start);
         self.directory.write_file_atomically(log_start::FILE, content).await?;
         self.advance_start(new_start);
+        self.forget_epochs_below_start();
         self.delete_below_start().await?;
         Ok(new_start)
     }
@@ -42,10 +43,16 @@ impl Log {
     fn advance_start(&self, new_start: Offset) {
         let mut state = self.state.borrow_mut();
         state.log_start = new_start;
-        if state.epochs.truncate_from_start(new_start) {
+        state.assert_invariants();
+    }
+
+    /// Only when no start can bring back what is below: its records would have no epoch.
+    fn forget_epochs_below_start(&self) {
+        let mut state = self.state.borrow_mut();
+        let log_start = state.log_start;
+        if state.epochs.truncate_from_start(log_start) {
             state.epochs_changed = true;
         }
-        state.assert_invariants();
     }
 
     /// Deletes whole segments that are older or more than `retention.ms` and `retention.bytes`
@@ -139,6 +146,7 @@ impl Log {
             }
         }
         self.directory.sync().await?;
+        self.forget_epochs_below_start();
         match self.write_epochs().await {
             // Deleting is what makes room; the checkpoint is written the next time.
             Err(error) if error.is_no_space() => {}

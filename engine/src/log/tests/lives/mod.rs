@@ -4,6 +4,7 @@
 //! After every start all that anybody was told must still be true. A life that fails names the
 //! command that repeats exactly it; `CORELOG_LIVES` says how many there are.
 
+mod kept;
 mod model;
 mod producer;
 mod run;
@@ -32,10 +33,16 @@ struct Record {
     disks: Vec<Vec<(String, Vec<u8>)>>,
     acked_count: usize,
     cut_short: u32,
+    passes: u32,
 }
+
+/// So few that most records are replaced.
+const KEYS: u64 = 8;
 
 struct Life {
     random: Random,
+    /// The log's records are keyed anew and anew, and compaction is one of the things that happen.
+    is_compacted: bool,
     model: Rc<RefCell<Model>>,
     producers: Vec<Rc<RefCell<Producer>>>,
     record: Record,
@@ -44,10 +51,13 @@ struct Life {
 impl Life {
     fn new(seed: u64) -> Self {
         let mut random = Random::new(seed);
+        let is_compacted = random.below(3) == 0;
+        let keys = is_compacted.then_some(KEYS);
         let producers = (0..PRODUCERS)
-            .map(|number| Rc::new(RefCell::new(Producer::new(number, &mut random))))
+            .map(|number| Rc::new(RefCell::new(Producer::new(number, keys, &mut random))))
             .collect();
-        Self { random, model: Rc::default(), producers, record: Record::default() }
+        let (model, record) = (Rc::default(), Record::default());
+        Self { random, is_compacted, model, producers, record }
     }
 
     fn plan(&mut self, was_closed: bool, is_last: bool) -> Plan {
@@ -74,7 +84,8 @@ impl Life {
             _ => Trouble::None,
         };
         let batches = usize::try_from(random.below(10)).unwrap();
-        Plan { opening, end, trouble, options: options(random), batches, seed: random.next() }
+        let options = options(random, self.is_compacted);
+        Plan { opening, end, trouble, options, batches, seed: random.next() }
     }
 
     /// One run on `sim`; the machine that the next one starts on, and whether the log was closed.
@@ -110,6 +121,12 @@ impl Drop for Life {
             && number_in("CORELOG_LIFE").is_some()
             && let Ok(model) = self.model.try_borrow()
         {
+            for (name, content) in self.record.disks.last().into_iter().flatten() {
+                println!("{name}: {} bytes", content.len());
+                if name.ends_with("checkpoint") {
+                    println!("{}", String::from_utf8_lossy(content));
+                }
+            }
             println!("{}\n{}", self.record.trace.join("\n"), model.events.join("\n"));
         }
     }
@@ -126,6 +143,7 @@ fn live(seed: u64) -> Record {
     }
     assert!(is_closed, "the last run has no trouble");
     life.record.acked_count = life.model.borrow().acked_count;
+    life.record.passes = life.model.borrow().passes;
     std::mem::take(&mut life.record)
 }
 
@@ -134,7 +152,7 @@ fn number_in(variable: &str) -> Option<u64> {
     Some(text.parse().unwrap_or_else(|_| panic!("{variable}={text} is not a number")))
 }
 
-/// T-15, T-16, T-20, T-23, T-35: nothing acknowledged is lost, no offset means two things, nothing
+/// T-15, T-16, T-20, T-23, T-26, T-28, T-30, T-35: nothing acknowledged is lost, no offset means two things, nothing
 /// is stored twice, nothing appears that nobody sent, and no mark goes back.
 #[test]
 fn a_log_keeps_its_word_over_thousands_of_lives() {
@@ -144,7 +162,7 @@ fn a_log_keeps_its_word_over_thousands_of_lives() {
     }
     let count = number_in("CORELOG_LIVES").unwrap_or(LIVES);
     let (next, failed) = (AtomicU64::new(0), Mutex::new(Vec::new()));
-    let (acked, cut_short) = (AtomicU64::new(0), AtomicU64::new(0));
+    let (acked, cut_short, passes) = (AtomicU64::new(0), AtomicU64::new(0), AtomicU64::new(0));
     let work = || {
         loop {
             let seed = next.fetch_add(1, Ordering::Relaxed);
@@ -155,6 +173,7 @@ fn a_log_keeps_its_word_over_thousands_of_lives() {
                 Ok(record) => {
                     acked.fetch_add(record.acked_count as u64, Ordering::Relaxed);
                     cut_short.fetch_add(record.cut_short.into(), Ordering::Relaxed);
+                    passes.fetch_add(record.passes.into(), Ordering::Relaxed);
                 }
                 Err(_) => failed.lock().unwrap().push(seed),
             }
@@ -166,7 +185,11 @@ fn a_log_keeps_its_word_over_thousands_of_lives() {
         }
     });
     let (acked, cut_short) = (acked.into_inner(), cut_short.into_inner());
-    println!("{count} lives, {cut_short} crashes in the middle, {acked} batches acknowledged");
+    let passes = passes.into_inner();
+    println!(
+        "{count} lives, {cut_short} crashes in the middle, {acked} batches acknowledged, {passes} \
+         passes of compaction"
+    );
     let mut failed = failed.into_inner().unwrap();
     failed.sort_unstable();
     if let Some(seed) = failed.first() {
@@ -178,6 +201,7 @@ fn a_log_keeps_its_word_over_thousands_of_lives() {
     }
     assert!(count < 100 || count * 10 < acked, "too little was acknowledged: {acked}");
     assert!(count < 100 || count < 2 * cut_short, "too few crashes: {cut_short}");
+    assert!(count < 100 || count < 5 * passes, "too few passes: {passes}");
 }
 
 /// Every disk operation and its time, everything that was told, and every byte on every disk.

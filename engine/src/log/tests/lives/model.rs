@@ -5,27 +5,28 @@ use std::rc::Rc;
 
 use bytes::Bytes;
 
+use super::kept::Kept;
 use crate::log::tests::read_all;
 use crate::log::{Appended, Log, LogEnds};
 use crate::record::{BatchHeader, CheckedBatch, RecordIter};
 use crate::types::{LeaderEpoch, Offset};
 
-/// Names a batch: no two that are sent are the same. It is the key of the batch's first record.
+/// Names a batch: no two that are sent are the same. Every value of the batch begins with it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Tag(pub(super) u64);
 
 #[derive(Debug)]
-struct Sent {
-    batch: CheckedBatch,
+pub(super) struct Sent {
+    pub(super) batch: CheckedBatch,
     /// The leaders in whose time it was sent, be it again.
-    epochs: BTreeSet<LeaderEpoch>,
+    pub(super) epochs: BTreeSet<LeaderEpoch>,
 }
 
 #[derive(Debug, Default)]
 pub(super) struct Model {
-    sent: BTreeMap<Tag, Sent>,
+    pub(super) sent: BTreeMap<Tag, Sent>,
     /// What could be read, by base offset: no offset ever means two things.
-    seen: BTreeMap<Offset, (Tag, Bytes)>,
+    pub(super) seen: BTreeMap<Offset, (Tag, Bytes)>,
     places: BTreeMap<Tag, Offset>,
     pub(super) acked_count: usize,
     /// Never goes back: it is the high watermark that readers were told.
@@ -36,18 +37,24 @@ pub(super) struct Model {
     /// What the core's checkpoint file says: below it everything is durable.
     pub(super) point: Option<Offset>,
     pub(super) epoch: LeaderEpoch,
+    /// Of what is below, compaction may have taken records that a later one replaces.
+    pub(super) clean_max: Offset,
+    /// What the core's checkpoint file says: below it a pass is done.
+    pub(super) clean_end: Offset,
+    pub(super) passes: u32,
     /// What happened, line by line.
     pub(super) events: Vec<String>,
 }
 
-fn tag_of(bytes: &Bytes) -> Tag {
+/// `None` for a batch that compaction has emptied.
+pub(super) fn tag_of(bytes: &Bytes) -> Option<Tag> {
     let header = BatchHeader::decode(bytes).unwrap();
     let mut records = RecordIter::new(&header, bytes.slice(BatchHeader::BYTES..)).unwrap();
-    let key = records.next().unwrap().unwrap().key.unwrap();
-    Tag(u64::from_be_bytes(key[..].try_into().unwrap()))
+    let value = records.next()?.unwrap().value.unwrap();
+    Some(Tag(u64::from_be_bytes(value[..8].try_into().unwrap())))
 }
 
-fn next_offset(bytes: &[u8]) -> Offset {
+pub(super) fn next_offset(bytes: &[u8]) -> Offset {
     BatchHeader::decode(bytes).unwrap().next_offset()
 }
 
@@ -87,7 +94,7 @@ impl Model {
         self.see(base, tag, Bytes::from(bytes));
     }
 
-    fn see(&mut self, base: Offset, tag: Tag, bytes: Bytes) {
+    pub(super) fn see(&mut self, base: Offset, tag: Tag, bytes: Bytes) {
         if let Some(before) = self.seen.get(&base) {
             assert!(*before == (tag, bytes), "offset {base} means two things: {before:?}, {tag:?}");
             return;
@@ -107,6 +114,11 @@ impl Model {
         self.durable_end = ends.durable_end;
     }
 
+    /// From here on a pass may be under way.
+    pub(super) fn may_compact(&mut self, below: Offset) {
+        self.clean_max = self.clean_max.max(below);
+    }
+
     /// From here on the log may start there.
     pub(super) fn may_give_up(&mut self, below: Offset) {
         self.start_max = self.start_max.max(below);
@@ -119,14 +131,12 @@ impl Model {
         self.start_min = self.start_min.max(below);
     }
 
-    fn is_sent(&self, tag: Tag, bytes: &Bytes) -> bool {
-        let header = BatchHeader::decode(bytes).unwrap();
-        let Some(sent) = self.sent.get(&tag) else { return false };
-        let Some(epoch) = header.leader_epoch() else { return false };
+    /// The batch as it was sent, at its place in the log.
+    pub(super) fn sent_bytes(&self, tag: Tag, header: &BatchHeader) -> Option<Bytes> {
+        let sent = self.sent.get(&tag)?;
+        let epoch = header.leader_epoch().filter(|epoch| sent.epochs.contains(epoch))?;
         let expected = sent.batch.stamp(header.base_offset(), epoch);
-        let is_same = bytes[..BatchHeader::BYTES] == expected.encode()
-            && bytes[BatchHeader::BYTES..] == sent.batch.records_bytes()[..];
-        is_same && sent.epochs.contains(&epoch)
+        Some(Bytes::from([&expected.encode()[..], sent.batch.records_bytes()].concat()))
     }
 }
 
@@ -142,27 +152,38 @@ pub(super) async fn check(log: &Rc<Log>, model: &Rc<std::cell::RefCell<Model>>) 
     assert!(ends.log_start <= start_max, "records are missing at the start: {ends:?}");
     let found = read_all(log, ends.log_start).await;
     let mut model = model.borrow_mut();
-    let mut next: Option<Offset> = None;
-    let mut bases = BTreeSet::new();
+    check_offsets(&found, ends, model.clean_max);
+    let mut kept = Kept::default();
     for bytes in found {
         let header = BatchHeader::decode(&bytes).unwrap();
         let base = header.base_offset();
-        match next {
-            None => assert!(base <= ends.log_start, "{base} is not the start: {ends:?}"),
-            Some(next) => assert_eq!(base, next, "offsets have a gap"),
-        }
-        next = Some(header.next_offset());
-        let tag = tag_of(&bytes);
-        assert!(model.is_sent(tag, &bytes), "nobody sent what is at {base}");
         let visible = base.max(ends.log_start);
         assert_eq!(log.epoch_of(visible), header.leader_epoch(), "the epoch at {visible}");
-        model.see(base, tag, bytes);
-        bases.insert(base);
+        let whole = match tag_of(&bytes) {
+            Some(tag) => {
+                let whole = model.sent_bytes(tag, &header);
+                let whole = whole.unwrap_or_else(|| panic!("nobody sent what is at {base}"));
+                model.see(base, tag, whole.clone());
+                Some(whole)
+            }
+            None => model.seen.get(&base).map(|(_, whole)| whole.clone()),
+        };
+        kept.take(&bytes, whole.as_ref(), model.clean_max);
+    }
+    kept.check(&model.seen, ends, log.clean_end(), model.clean_max);
+}
+
+/// Offsets grow, and without a gap where no pass has been.
+fn check_offsets(found: &[Bytes], ends: LogEnds, clean_max: Offset) {
+    let mut next = None;
+    for bytes in found {
+        let base = BatchHeader::decode(bytes).unwrap().base_offset();
+        let expected = next.unwrap_or(ends.log_start);
+        let may_be_less = next.is_none();
+        let may_be_more = base <= clean_max;
+        assert!(may_be_less || expected <= base, "{base} comes after {expected}");
+        assert!(may_be_more || base <= expected, "a gap from {expected} to {base}: {ends:?}");
+        next = Some(next_offset(bytes));
     }
     assert!(next.is_none_or(|next| ends.durable_end <= next));
-    let missing = model
-        .seen
-        .iter()
-        .find(|(base, (_, bytes))| ends.log_start < next_offset(bytes) && !bases.contains(*base));
-    assert!(missing.is_none(), "lost, at {:?}", missing.map(|(base, _)| base));
 }

@@ -22,6 +22,8 @@ pub(super) struct Producer {
     number: u64,
     random: Random,
     is_idempotent: bool,
+    /// How many keys there are, if each does not have one record only.
+    keys: Option<u64>,
     /// Batches that may be under way at a time.
     window: usize,
     incarnation: u64,
@@ -40,9 +42,10 @@ enum Stopped {
 }
 
 impl Producer {
-    pub(super) fn new(number: u64, random: &mut Random) -> Self {
+    pub(super) fn new(number: u64, keys: Option<u64>, random: &mut Random) -> Self {
         Self {
             number,
+            keys,
             random: Random::new(random.next()),
             is_idempotent: number != 0,
             window: 1 + usize::try_from(random.below(4)).unwrap(),
@@ -61,8 +64,9 @@ impl Producer {
         let codecs = [Compression::None, Compression::None, Compression::None, Compression::Lz4];
         let codec = codecs[usize::try_from(random.below(4)).unwrap()];
         let count = 1 + u32::try_from(random.below(4)).unwrap();
-        let value =
+        let filling =
             vec![random.next().to_le_bytes()[0]; usize::try_from(random.below(1500)).unwrap()];
+        let value = [&tag.0.to_be_bytes(), &filling[..]].concat();
         let mut builder = BatchBuilder::new(codec);
         if self.is_idempotent {
             let id = ProducerId::new(self.number * 1000 + self.incarnation).unwrap();
@@ -71,7 +75,7 @@ impl Producer {
             self.next_sequence += count;
         }
         for _ in 0..count {
-            let key = tag.0.to_be_bytes();
+            let key = self.keys.map_or(tag.0, |keys| self.random.below(keys)).to_be_bytes();
             builder.append(Timestamp(1_700_000_000_000), Some(&key), Some(&value), &[]);
         }
         (tag, builder.finish_checked())
@@ -200,8 +204,10 @@ async fn retry(
         let place = model.borrow().place_of(tag);
         match append(runtime, log, model, tag, &batch).await? {
             Ok(appended) => {
-                // What lies below the start cannot be seen, but its producer is still known.
-                let is_hidden = appended.base_offset < log.ends().log_start;
+                // What lies below the start, or was compacted away, cannot be seen, but its producer
+                // is still known.
+                let hidden_below = log.ends().log_start.max(model.borrow().clean_max);
+                let is_hidden = appended.base_offset < hidden_below;
                 let is_known = appended.is_duplicate == (place.is_some() || is_hidden);
                 assert!(is_known, "{tag:?} is at {place:?}: {appended:?}");
                 if !settle(log, model, producer, (tag, appended)).await {
@@ -213,7 +219,8 @@ async fn retry(
             // seen, and may be such a one.
             Err(ProducerError::OutOfOrderSequence { .. })
                 if (place.is_some() && Some(tag) != last)
-                    || (place.is_none() && Offset::ZERO < log.ends().log_start) =>
+                    || (place.is_none()
+                        && Offset::ZERO < log.ends().log_start.max(model.borrow().clean_max)) =>
             {
                 producer.borrow_mut().start_anew();
                 return Ok(());

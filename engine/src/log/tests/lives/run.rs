@@ -8,8 +8,9 @@ use super::model::{Model, check};
 use super::producer::{Producer, produce};
 use crate::io::sim::{Failure, Random, Sim};
 use crate::io::{Fault, Operation, Runtime};
+use crate::log::tests::keyed::{budget, rules};
 use crate::log::tests::{folder, offset};
-use crate::log::{Log, LogError, LogOptions, Opening};
+use crate::log::{CleanError, Log, LogError, LogOptions, Opening};
 use crate::types::{LeaderEpoch, Millis};
 
 /// How a run ends.
@@ -49,7 +50,7 @@ impl Plan {
     }
 }
 
-pub(super) fn options(random: &mut Random) -> LogOptions {
+pub(super) fn options(random: &mut Random, is_compacted: bool) -> LogOptions {
     let mut one_of =
         |choices: &[u64]| choices[usize::try_from(random.below(choices.len() as u64)).unwrap()];
     LogOptions {
@@ -58,6 +59,7 @@ pub(super) fn options(random: &mut Random) -> LogOptions {
         unsynced_bytes_max: one_of(&[3000, 6000, 100_000]),
         tail_cache_bytes: one_of(&[0, 8192, 100_000]),
         delete_delay: Millis(one_of(&[0, 1, 20])),
+        compaction: is_compacted.then(rules),
         ..LogOptions::default()
     }
 }
@@ -83,7 +85,17 @@ pub(super) fn make_trouble(sim: &Sim, trouble: Trouble, random: &mut Random) {
                 Operation::Read,
                 Operation::Open,
             ];
-            let suffixes = [".log", ".log", "", ".index", ".timeindex", "checkpoint", "start.tmp"];
+            let suffixes = [
+                ".log",
+                ".log",
+                "",
+                ".index",
+                ".timeindex",
+                "checkpoint",
+                "start.tmp",
+                ".cleaned",
+                ".swap",
+            ];
             let mut pick = |count: usize| usize::try_from(random.below(count as u64)).unwrap();
             let operation = operations[pick(operations.len())];
             let suffix = suffixes[pick(suffixes.len())].to_owned();
@@ -115,6 +127,7 @@ pub(super) async fn run(
             Err(error) => assert!(plan.may_fail(), "{error}"),
         }
     };
+    log.set_clean_end(model.borrow().clean_end);
     let trouble = sim.replace_failures(Vec::new());
     check(&log, &model).await;
     sim.replace_failures(trouble);
@@ -156,7 +169,9 @@ async fn keep(
     let mut random = Random::new(seed);
     for _ in 0..random.below(6) {
         runtime.sleep(Duration::from_micros(random.below(9000))).await;
+        let is_cleaning = plan.options.compaction.is_some() && random.below(3) != 0;
         let outcome = match random.below(6) {
+            _ if is_cleaning => clean(runtime, log, model, plan, &mut random).await,
             0 => log.rest().await,
             1 => delete_records(log, model, &mut random).await,
             2 => retain(runtime, log, model, &mut random).await,
@@ -165,12 +180,45 @@ async fn keep(
                 let before = model.borrow().point;
                 assert!(before.is_none_or(|before| before <= point));
                 model.borrow_mut().point = Some(point);
+                model.borrow_mut().clean_end = log.clean_end().min(point);
             }),
             _ => read_somewhere(log, &mut random).await,
         };
         if let Err(error) = outcome {
             assert!(plan.may_fail(), "{error}");
             model.borrow_mut().note(format!("upkeep: {error}"));
+        }
+    }
+}
+
+/// A pass, if one is due.
+async fn clean(
+    runtime: &Runtime,
+    log: &Rc<Log>,
+    model: &Rc<RefCell<Model>>,
+    plan: &Plan,
+    random: &mut Random,
+) -> Result<(), LogError> {
+    let (end, now) = (log.ends().durable_end, runtime.wall_clock());
+    let mut budget = budget(4 + random.below(10));
+    model.borrow_mut().may_compact(end);
+    let cleaned = match log.cleanable(end, now).await {
+        Ok(Some(found)) if found.is_due() => log.clean(end, now, &mut budget).await,
+        Ok(_) => return Ok(()),
+        Err(error) => Err(error),
+    };
+    match cleaned {
+        Ok(cleaned) => {
+            let mut model = model.borrow_mut();
+            model.note(format!("compacted: {cleaned:?}"));
+            model.passes += 1;
+            Ok(())
+        }
+        Err(CleanError::Stopped) => Ok(()),
+        Err(error) => {
+            assert!(plan.may_fail(), "{error}");
+            model.borrow_mut().note(format!("compaction: {error}"));
+            Ok(())
         }
     }
 }
