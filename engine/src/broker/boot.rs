@@ -3,7 +3,7 @@
 //! the mark that says so.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -11,6 +11,7 @@ use codec::Uuid;
 use thiserror::Error;
 
 use crate::broker::handed_over::{self, Places};
+use crate::broker::identity;
 use crate::cluster::command::{self, CommandError, Registration};
 use crate::cluster::{ClusterImage, Endpoint};
 use crate::config::{BrokerConfig, Listener};
@@ -18,11 +19,12 @@ use crate::io::{IoError, Runtime, host_name, random_uuid};
 use crate::journal::{self, Replay, ReplayError};
 use crate::log::format::clean_shutdown;
 use crate::log::format::log_dir_checkpoints::CheckpointError;
-use crate::log::format::meta_properties::{self, MetaProperties, MetaPropertiesError};
+use crate::log::format::meta_properties::{self, MetaPropertiesError};
 use crate::log::{Opening, is_deleted, set_aside};
 use crate::records::metadata::MetadataRecord;
 use crate::shard::{
-    Controller, Found, Known, METADATA_FOLDER, MetadataError, MetadataLog, Shard, remove_others,
+    Controller, DataFolders, Found, Known, METADATA_FOLDER, MetadataError, MetadataLog, Shard,
+    remove_others,
 };
 use crate::types::BrokerId;
 use crate::types::limits::META_PROPERTIES_BYTES_MAX;
@@ -59,6 +61,12 @@ pub enum BootError {
         first.display(), second.display()
     )]
     Twice { name: String, first: PathBuf, second: PathBuf },
+    #[error(
+        "the data folder {} is new, and the one with the id {missing} that this node had before is \
+         not there: is its disk mounted? To give up the records in it, start once without {} in \
+         log.dirs", folder.display(), folder.display()
+    )]
+    Replaced { folder: PathBuf, missing: Uuid },
     #[error(transparent)]
     Journal(#[from] ReplayError),
     #[error(
@@ -77,14 +85,15 @@ pub enum BootError {
 
 pub async fn boot(shard: &Rc<Shard>) -> Result<Boot, BootError> {
     let (runtime, config) = (&shard.runtime, shard.config());
-    let identities = identities(runtime, &config).await?;
-    let has_marks = take_clean_marks(runtime, &config.log_folders).await?;
+    let folders = shard.folders.online_paths();
+    let identities = identity::read(runtime, &folders, config.node_id).await?;
+    let has_marks = take_clean_marks(runtime, &folders).await?;
     let was_clean = has_marks || identities.are_new;
-    let mut found = find_partitions(runtime, &config.log_folders).await?;
+    let mut found = find_partitions(runtime, &folders).await?;
     // With the marks the journals went; the folders need not be searched for them once more.
     let replay = match has_marks {
         true => Replay::default(),
-        false => journal::read(runtime, &config.log_folders).await?,
+        false => journal::read(runtime, &folders).await?,
     };
     let mut known = Known::read(runtime, &config.metadata_log_folder).await?;
     let folder = config.metadata_log_folder.join(METADATA_FOLDER);
@@ -95,6 +104,10 @@ pub async fn boot(shard: &Rc<Shard>) -> Result<Boot, BootError> {
             return Err(BootError::NoMetadata { name, folder: config.metadata_log_folder.clone() });
         }
     }
+    let offline_count = shard.folders.offline().len();
+    let registered = image.broker(config.node_id).map(|broker| broker.directories.as_slice());
+    let directories = identities.register(registered.unwrap_or_default(), offline_count)?;
+    identities.write(runtime, config.node_id).await?;
     log.begin_epoch(shard.node).await?;
     if image.is_empty() {
         store(&mut log, &mut image, command::format(&config)).await?;
@@ -104,7 +117,7 @@ pub async fn boot(shard: &Rc<Shard>) -> Result<Boot, BootError> {
         incarnation: random_uuid(),
         endpoints: endpoints(&config, &host_name()),
         rack: config.rack.clone(),
-        directories: identities.directories,
+        directories,
     };
     // The lock on the folders keeps other processes with this id away.
     let registered = command::register_broker(&image, &registration, log.end(), false)?;
@@ -112,22 +125,28 @@ pub async fn boot(shard: &Rc<Shard>) -> Result<Boot, BootError> {
     // Nobody else decides whether this node lives: it is unfenced at once.
     let unfenced = command::unfence_broker(&image, config.node_id);
     store(&mut log, &mut image, unfenced.records).await?;
-    set_strays_aside(runtime, &config.log_folders, &mut found, &image).await?;
-    handed_over::take_log_starts(runtime, &config.log_folders, &found).await?;
-    let clean_ends =
-        handed_over::take_clean_ends(runtime, &config.log_folders, &found, &image).await?;
+    set_strays_aside(runtime, &folders, &mut found, &image).await?;
+    handed_over::take_log_starts(runtime, &folders, &found).await?;
+    let clean_ends = handed_over::take_clean_ends(runtime, &folders, &found, &image).await?;
     known.set_clean_ends(clean_ends);
     shard.set_controller(Controller::new(Rc::clone(shard), log));
     let opening = if was_clean { Opening::Clean } else { Opening::Recover };
     Ok(Boot {
         cluster_id: identities.cluster_id,
         image: Arc::new(image),
-        found: Arc::new(found),
+        found: Arc::new(in_all_folders(found, &shard.folders)),
         opening,
         known: Arc::new(known),
         replay: Arc::new(replay),
         was_clean,
     })
+}
+
+/// The places among all data folders, of places among those that are in service.
+fn in_all_folders(found: Places, folders: &DataFolders) -> Places {
+    let online = folders.online();
+    let place = |(name, place): (String, usize)| Some((name, online.get(place)?.0));
+    found.into_iter().filter_map(place).collect()
 }
 
 async fn store(
@@ -150,71 +169,6 @@ fn endpoints(config: &BrokerConfig, host_name: &str) -> Vec<Endpoint> {
         security_protocol: listener.protocol.code(),
     };
     config.advertised_listeners.iter().map(endpoint).collect()
-}
-
-struct Identities {
-    cluster_id: String,
-    /// No folder belonged to a node before.
-    are_new: bool,
-    directories: Vec<Uuid>,
-}
-
-/// Reads each folder's `meta.properties`, or writes it into a folder that is new.
-async fn identities(runtime: &Runtime, config: &BrokerConfig) -> Result<Identities, BootError> {
-    let mut known = Vec::new();
-    for folder in &config.log_folders {
-        known.push((folder, read_identity(runtime, folder).await?));
-    }
-    let mut cluster: Option<String> = None;
-    for (folder, properties) in &known {
-        let Some(properties) = properties else { continue };
-        if properties.node_id != config.node_id {
-            return Err(BootError::OtherNode {
-                folder: PathBuf::from(folder),
-                found: properties.node_id,
-                node: config.node_id,
-            });
-        }
-        match &cluster {
-            Some(expected) if *expected != properties.cluster_id => {
-                return Err(BootError::OtherCluster {
-                    folder: PathBuf::from(folder),
-                    found: properties.cluster_id.clone(),
-                    expected: expected.clone(),
-                });
-            }
-            Some(_) => {}
-            None => cluster = Some(properties.cluster_id.clone()),
-        }
-    }
-    let are_new = cluster.is_none();
-    let cluster_id = cluster.unwrap_or_else(|| random_uuid().to_string());
-    let mut directories = Vec::with_capacity(known.len());
-    for (folder, properties) in known {
-        let directory_id = properties.as_ref().and_then(|properties| properties.directory_id);
-        let directory = directory_id.unwrap_or_else(random_uuid);
-        directories.push(directory);
-        if directory_id.is_none() {
-            let properties = MetaProperties {
-                cluster_id: cluster_id.clone(),
-                node_id: config.node_id,
-                directory_id: Some(directory),
-            };
-            let folder = runtime.directory(folder);
-            folder.write_file_atomically(meta_properties::FILE, properties.encode()).await?;
-        }
-    }
-    Ok(Identities { cluster_id, are_new, directories })
-}
-
-async fn read_identity(
-    runtime: &Runtime,
-    folder: &Path,
-) -> Result<Option<MetaProperties>, BootError> {
-    let directory = runtime.directory(folder);
-    let bytes = directory.read_file(meta_properties::FILE, META_PROPERTIES_BYTES_MAX).await?;
-    let decoded = bytes.map(|bytes| MetaProperties::decode(&bytes)).transpose();
-    decoded.map_err(|source| BootError::MetaProperties { folder: folder.to_owned(), source })
 }
 
 /// True if every folder bears the mark of an orderly stop. The marks are gone, durably, before
@@ -312,7 +266,8 @@ pub async fn end(shard: &Shard, is_sound: bool) -> bool {
         tracing::warn!(%error, "checkpoints of an earlier number of cores are still there");
     }
     // The segments have everything. What is in the way of this is in the way of the next start too.
-    if let Err(error) = remove_journals(&shard.runtime, &shard.config().log_folders).await {
+    let folders = shard.folders.online_paths();
+    if let Err(error) = remove_journals(&shard.runtime, &folders).await {
         tracing::warn!(%error, "a journal is still there");
     }
     if let Err(error) = give(shard).await {
@@ -320,7 +275,7 @@ pub async fn end(shard: &Shard, is_sound: bool) -> bool {
     }
     let epoch = shard.image().broker(shard.node).map_or(0, |broker| broker.epoch);
     let mark = clean_shutdown::encode(u64::try_from(epoch).unwrap_or(0));
-    for folder in &shard.config().log_folders {
+    for folder in &folders {
         let directory = shard.runtime.directory(folder);
         let written = directory.write_file_atomically(clean_shutdown::FILE, mark.clone()).await;
         if let Err(error) = written {
@@ -334,12 +289,15 @@ pub async fn end(shard: &Shard, is_sound: bool) -> bool {
 async fn give(shard: &Shard) -> Result<(), BootError> {
     let config = shard.config();
     let known = Known::read(&shard.runtime, &config.metadata_log_folder).await?;
-    let found = find_partitions(&shard.runtime, &config.log_folders).await?;
-    handed_over::give(&shard.runtime, &config.log_folders, &found, &shard.image(), &known).await
+    let folders = shard.folders.online_paths();
+    let found = find_partitions(&shard.runtime, &folders).await?;
+    handed_over::give(&shard.runtime, &folders, &found, &shard.image(), &known).await
 }
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
     use crate::io::sim::Sim;
 

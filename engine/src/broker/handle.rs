@@ -237,12 +237,18 @@ impl Broker {
                 path: share.path.clone(),
                 total_bytes: None,
                 usable_bytes: None,
+                offline: None,
                 partitions: Vec::new(),
             });
             dir.partitions.extend(share.partitions);
         }
         let mut dirs: Vec<LogDir> = dirs.into_values().collect();
+        let offline: BTreeMap<_, _> = self.shard.folders.offline().into_iter().collect();
         for dir in &mut dirs {
+            dir.offline = offline.get(&dir.path).cloned();
+            if dir.offline.is_some() {
+                continue;
+            }
             let space = self.runtime().space(&dir.path).await.ok();
             dir.total_bytes = space.map(|space| space.total_bytes);
             dir.usable_bytes = space.map(|space| space.usable_bytes);

@@ -3,6 +3,7 @@
 mod boot;
 mod handed_over;
 mod handle;
+mod identity;
 mod start;
 
 pub use handle::Broker;

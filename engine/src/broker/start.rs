@@ -14,7 +14,7 @@ use crate::cluster::ClusterImage;
 use crate::config::BrokerConfig;
 use crate::io::{self, CoreOptions, CoreSelection, Cores, FolderLock, LockError, ReadCacheOptions};
 use crate::shard::{
-    Ask, Budget, CONTROLLER_CORE, DataFolders, Mailbox, Mailboxes, Shard, ShardParts,
+    Ask, Budget, CONTROLLER_CORE, DataFolders, Mailbox, Mailboxes, Offline, Shard, ShardParts,
 };
 use crate::types::limits::{
     CORE_IO_MEMORY_BYTES, READ_CACHE_BYTES_MIN, READ_CACHE_SHARE, READ_CHUNK_BYTES,
@@ -35,6 +35,7 @@ pub struct NodeInfo {
     pub cores: u16,
     /// Partitions that each core owns.
     pub partitions: Vec<usize>,
+    /// The data folders in service.
     pub log_dirs: Vec<PathBuf>,
     /// False after a crash: logs recover as they open.
     pub was_clean: bool,
@@ -48,6 +49,12 @@ pub enum StartError {
     Cores(#[from] io::StartError),
     #[error(transparent)]
     Boot(#[from] BootError),
+    #[error(
+        "the data folder {} cannot be used, and it has the metadata log: {reason}", folder.display()
+    )]
+    MetadataFolder { folder: PathBuf, reason: String },
+    #[error("none of the data folders can be used; the first one: {reason}")]
+    NoFolder { reason: String },
     #[error("no machine has more than 65,535 cores; give fewer with --cores")]
     TooManyCores,
     #[error("a core ended while the node was starting")]
@@ -98,11 +105,7 @@ where
     F: Future<Output = ()> + 'static,
 {
     let config = Arc::new(options.config.clone());
-    let locks = config
-        .log_folders
-        .iter()
-        .map(|folder| FolderLock::take(folder))
-        .collect::<Result<Vec<_>, _>>()?;
+    let (locks, offline) = take_folders(&config)?;
     let count = u16::try_from(options.cores.count()).map_err(|_| StartError::TooManyCores)?;
     let core_options = CoreOptions {
         selection: options.cores.clone(),
@@ -126,7 +129,7 @@ where
             node: config.node_id,
             mailboxes,
             budget: Budget::new(config.connections.core_budget_bytes(count)),
-            folders: DataFolders::new(config.log_folders.clone().into()),
+            folders: DataFolders::new(config.log_folders.clone().into(), offline),
             runtime,
             config,
         });
@@ -134,6 +137,37 @@ where
     })?;
     let info = is_ready.recv().map_err(|_| StartError::Ended).and_then(|booted| booted)?;
     Ok(Node { info, cores, stopper, _locks: locks })
+}
+
+/// Locks the data folders. As in Kafka the node starts without those that cannot be used, unless one
+/// of them has its metadata.
+fn take_folders(config: &BrokerConfig) -> Result<(Vec<FolderLock>, Offline), StartError> {
+    let (mut locks, mut offline) = (Vec::new(), Offline::new());
+    for (place, folder) in config.log_folders.iter().enumerate() {
+        let reason = match FolderLock::take(folder) {
+            Ok(lock) => {
+                locks.push(lock);
+                continue;
+            }
+            Err(LockError::Io { reason, .. }) => reason,
+            Err(error @ LockError::Taken { .. }) => return Err(error.into()),
+        };
+        if config.metadata_log_folder.starts_with(folder) {
+            return Err(StartError::MetadataFolder { folder: folder.clone(), reason });
+        }
+        tracing::error!(
+            folder = %folder.display(), reason,
+            "a data folder cannot be used: its partitions are offline until the node starts again \
+             with the folder in order; the other folders are served"
+        );
+        offline.insert(place, Arc::from(reason));
+    }
+    match offline.first_key_value() {
+        Some((_, reason)) if locks.is_empty() => {
+            Err(StartError::NoFolder { reason: reason.to_string() })
+        }
+        Some(_) | None => Ok((locks, offline)),
+    }
 }
 
 /// Each core's part of the memory that holds what consumers read.
@@ -201,7 +235,7 @@ async fn begin_all(
         node: shard.node,
         cores: shard.mailboxes.cores(),
         partitions,
-        log_dirs: shard.folders.paths().to_vec(),
+        log_dirs: shard.folders.online_paths(),
         was_clean: boot.was_clean,
     };
     drop(ready.send(Ok(info)));

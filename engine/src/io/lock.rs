@@ -1,8 +1,8 @@
 //! Keeps two brokers off one data folder. The kernel holds the lock for the process: it is gone
 //! when the process is, however it ended.
 
-use std::fs::{File, OpenOptions, TryLockError};
-use std::os::unix::fs::OpenOptionsExt;
+use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{FlockOperation, fcntl_lock};
@@ -27,7 +27,7 @@ pub enum LockError {
 }
 
 impl FolderLock {
-    /// Takes `.lock` in the folder, with two locks of the kernel: one for the file as it is open here,
+    /// Takes `.lock` in the folder, which is created if it is not there, with two locks of the kernel: one for the file as it is open here,
     /// which also keeps this process from taking it twice, and one of the kind that Java takes, so that
     /// this process keeps off the folder of a running Kafka broker.
     pub fn take(folder: &Path) -> Result<Self, LockError> {
@@ -35,6 +35,7 @@ impl FolderLock {
             folder: folder.to_owned(),
             reason: error.to_string(),
         };
+        DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(failed)?;
         let file = OpenOptions::new()
             .create(true)
             .truncate(false)
@@ -49,7 +50,8 @@ impl FolderLock {
             Err(TryLockError::Error(error)) => return Err(failed(error)),
         }
         match fcntl_lock(&file, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => Ok(Self { _file: file }),
+            // A folder that takes no writes says so here, and not only when records come.
+            Ok(()) => file.sync_all().map(|()| Self { _file: file }).map_err(failed),
             Err(Errno::AGAIN | Errno::ACCESS) => Err(taken()),
             Err(error) => Err(failed(error.into())),
         }

@@ -169,6 +169,9 @@ impl Log {
             "a write failed: the log takes no more appends until it is opened again"
         );
         self.state.borrow_mut().fence(error);
+        if let Some(listener) = &*self.on_fenced.borrow() {
+            listener();
+        }
         self.durability.notify();
         self.room.notify();
     }

@@ -57,7 +57,7 @@ pub use retired::{is_deleted, remove_folder, set_aside};
 pub use state::LogEnds;
 pub use times::TimedOffset;
 
-use crate::io::{Directory, Event, Runtime};
+use crate::io::{Directory, Event, IoError, Runtime};
 use crate::log::lookup::Hints;
 use crate::log::producers::Producers;
 use crate::log::state::State;
@@ -66,6 +66,9 @@ use crate::types::{LeaderEpoch, Offset, TopicId};
 
 /// Is told the new durable end. It must not append.
 pub type DurableListener = Box<dyn Fn(Offset)>;
+
+/// Is told that the log takes no more appends.
+pub type FencedListener = Box<dyn Fn()>;
 
 /// One partition's log. It belongs to one core and is shared there by `Rc`.
 pub struct Log {
@@ -79,6 +82,7 @@ pub struct Log {
     durability: Event,
     /// Hears of every move of the durable end.
     on_durable: RefCell<Option<DurableListener>>,
+    on_fenced: RefCell<Option<FencedListener>>,
     /// Told when there is something for the core's journal; without one every append is flushed.
     journal: RefCell<Option<commit::Listener>>,
     /// Room was made, or will not be made any more.
@@ -119,6 +123,7 @@ impl Log {
             hints: RefCell::default(),
             durability: Event::default(),
             on_durable: RefCell::new(None),
+            on_fenced: RefCell::new(None),
             journal: RefCell::new(None),
             room: Event::default(),
             files: Turns::default(),
@@ -147,6 +152,18 @@ impl Log {
     /// Has `listener` called whenever the durable end has moved; there is one at most.
     pub fn on_durable(&self, listener: DurableListener) {
         *self.on_durable.borrow_mut() = Some(listener);
+    }
+
+    /// Has `listener` called when a write or sync has failed; there is one at most.
+    pub fn on_fenced(&self, listener: FencedListener) {
+        *self.on_fenced.borrow_mut() = Some(listener);
+    }
+
+    /// Takes no more appends: somebody else has found out that the disk has failed.
+    pub fn fail(&self, error: &IoError) {
+        if self.fenced().is_none() {
+            self.fence(error);
+        }
     }
 
     fn tell_durable(&self) {

@@ -86,6 +86,11 @@ pub enum Ask {
         changed: Vec<TopicId>,
         answer: oneshot::Sender<()>,
     },
+    /// The data folder at this place in `log.dirs` is out of service.
+    FolderFailed {
+        place: usize,
+        reason: Arc<str>,
+    },
     /// Only for the controller's core: a core has no need of the last run's journals any more.
     Replayed,
     /// A core has come to a point where it waits for all others. The answer, once the last of

@@ -144,6 +144,11 @@ impl Controller {
         };
         if let Err(error) = &stored {
             tracing::error!(%error, "a decision was not stored");
+            if let Some(reason) = log.fenced() {
+                self.shard.give_up(&format!(
+                    "nothing can be decided without the metadata log ({reason})"
+                ));
+            }
         }
         for reply in replies {
             reply(stored.clone());

@@ -13,7 +13,7 @@ use crate::shard::Shard;
 use crate::shard::checkpoint::{Known, Remembered};
 use crate::shard::coordinator::{CoordinatorHost, OFFSETS_TOPIC};
 use crate::shard::options::{group_options, log_options};
-use crate::shard::partition::Partition;
+use crate::shard::partition::{Home, Partition};
 use crate::types::{PartitionId, TopicId, TopicName};
 
 impl Shard {
@@ -66,6 +66,7 @@ impl Shard {
             partition.replay(kept.unwrap_or_default());
             partition.compacted_to(known.clean_end(partition.id));
         }
+        self.take_lost_offline(&partitions);
         let owned = partitions.iter().map(|partition| partition.id);
         let mut remembered =
             self.remembered.try_lock().expect("no checkpoint is written before the core begins");
@@ -82,6 +83,10 @@ impl Shard {
                 if shard.stopping.is_set() {
                     return;
                 }
+                if partition.is_offline() {
+                    have_opened = false;
+                    continue;
+                }
                 if partition.log().await.is_err() {
                     shard.is_sound.set(false);
                     have_opened = false;
@@ -92,6 +97,21 @@ impl Shard {
                 shard.has_replayed().await;
             }
         });
+    }
+
+    /// While a data folder cannot be used, a partition that was not found may be in it: nobody can
+    /// tell it from one that was never used, and an empty log in its place would give its offsets
+    /// out again.
+    fn take_lost_offline(&self, partitions: &[Rc<Partition>]) {
+        let offline = self.folders.offline();
+        let Some((folder, reason)) = offline.first() else { return };
+        let reason: Arc<str> = Arc::from(format!(
+            "its records may be in {}, which cannot be used: {reason}",
+            folder.display()
+        ));
+        for partition in partitions.iter().filter(|partition| !partition.has_records()) {
+            partition.take_offline(&reason);
+        }
     }
 
     fn remove_partitions(&self, image: &ClusterImage, changed: &[TopicId]) -> Vec<Rc<Partition>> {
@@ -129,11 +149,15 @@ impl Shard {
                     continue;
                 }
                 let (folder, is_on_disk) = self.folders.place(&topic.name, *index);
+                let home = Home {
+                    journal: self.journal_of(&folder),
+                    folders: self.folders.clone(),
+                    folder,
+                };
                 let partition = Partition::new(
-                    self.journal_of(&folder),
+                    home,
                     id,
                     topic.name.clone(),
-                    folder,
                     registration.leader_epoch,
                     options.clone(),
                     opening(id),
@@ -155,7 +179,7 @@ impl Shard {
         }
     }
 
-    fn coordinator_leaves(&self, partition: &Partition) {
+    pub(super) fn coordinator_leaves(&self, partition: &Partition) {
         if partition.topic.as_str() == OFFSETS_TOPIC {
             let host = self.coordinators.borrow_mut().remove(&partition.id.index);
             if let Some(host) = host {

@@ -1,6 +1,7 @@
 //! What the partitions of one core take of each data folder (DescribeLogDirs).
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use crate::shard::Shard;
 use crate::types::{PartitionId, TopicName};
@@ -11,6 +12,8 @@ pub struct LogDir {
     pub path: PathBuf,
     pub total_bytes: Option<u64>,
     pub usable_bytes: Option<u64>,
+    /// Why the folder is out of service, if it is.
+    pub offline: Option<Arc<str>>,
     pub partitions: Vec<LogDirPartition>,
 }
 
@@ -37,7 +40,7 @@ impl Shard {
             .iter()
             .map(|path| LogDirShare { path: path.clone(), partitions: Vec::new() })
             .collect();
-        for partition in partitions {
+        for partition in partitions.into_iter().filter(|partition| !partition.is_offline()) {
             let size_bytes = if partition.has_records() {
                 // A log that cannot be opened is absent here, as its folder is offline to clients.
                 let Ok(log) = partition.log().await else { continue };

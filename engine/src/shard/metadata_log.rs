@@ -12,8 +12,8 @@ use crate::cluster::snapshot::{Snapshot, SnapshotError, SnapshotId};
 use crate::cluster::{ApplyError, ClusterImage};
 use crate::io::{IoError, Runtime};
 use crate::log::{
-    AppendContext, AppendError, Log, LogError, LogOptions, NotDurable, OpenError, Opening, Origin,
-    ReadError, Receipt,
+    AppendContext, AppendError, Log, LogError, LogFenced, LogOptions, NotDurable, OpenError,
+    Opening, Origin, ReadError, Receipt,
 };
 use crate::record::{
     BatchBuilder, Batches, Compression, ControlRecord, ControlRecordError, RecordError,
@@ -227,6 +227,11 @@ impl MetadataLog {
         let context = AppendContext::of(Origin::Coordinator);
         let appended = self.log.append_in_turn(&batches, self.epoch, &context, now).await?;
         Ok(appended.receipt)
+    }
+
+    /// Why nothing more can be appended, if that is so.
+    pub fn fenced(&self) -> Option<LogFenced> {
+        self.log.fenced()
     }
 
     pub fn bytes_since_snapshot(&self) -> u64 {

@@ -15,6 +15,7 @@ mod journals;
 mod logdirs;
 mod mailbox;
 mod metadata_log;
+mod offline;
 mod offsets;
 mod options;
 mod partition;
@@ -49,7 +50,7 @@ pub use controller::{ControlError, Decided};
 use coordinator::CoordinatorHost;
 pub use coordinator::GroupAnswer;
 pub(crate) use coordinator::OFFSETS_TOPIC;
-pub(crate) use folders::{DataFolders, Found};
+pub(crate) use folders::{DataFolders, Found, Offline};
 use gather::Gather;
 use journals::Journals;
 pub use logdirs::{LogDir, LogDirPartition};
@@ -254,6 +255,7 @@ impl Shard {
             Ask::Image { image, changed, answer } => {
                 shard.follow(image, changed, answer);
             }
+            Ask::FolderFailed { place, reason } => shard.folder_failed(place, &reason),
             Ask::Replayed => shard.core_has_replayed(),
             Ask::Gather { is_sound, answer } => {
                 shard.gather.arrive(shard.mailboxes.cores(), is_sound, answer);

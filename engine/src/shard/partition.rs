@@ -5,16 +5,18 @@ use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_channel::oneshot;
 
-use crate::io::{Moment, Runtime, random_uuid};
+use crate::io::{Fault, IoError, Moment, Operation, Runtime, random_uuid};
 use crate::journal::Journal;
 use crate::log::{
     self, AppendContext, AppendError, Kept, Log, LogOptions, OpenError, Opening, Origin,
 };
 use crate::record::CheckedBatch;
+use crate::shard::folders::DataFolders;
 use crate::shard::request::{AppendFailure, PartitionError};
 use crate::shard::waiters::Waiters;
 use crate::types::{LeaderEpoch, Offset, PartitionId, TopicName};
@@ -27,6 +29,9 @@ pub struct Partition {
     pub waiters: RefCell<Waiters>,
     runtime: Runtime,
     journal: Rc<Journal>,
+    folders: DataFolders,
+    /// Set when its data folder is out of service.
+    offline: RefCell<Option<Arc<str>>>,
     /// What the journals of the last run have of this partition, until the log is open.
     kept: RefCell<Vec<Kept>>,
     /// What is below needs no pass of compaction, until the log is open and knows it.
@@ -92,20 +97,29 @@ impl Placing {
     }
 }
 
+/// Where a partition is to live.
+pub struct Home {
+    pub folder: PathBuf,
+    pub folders: DataFolders,
+    pub journal: Rc<Journal>,
+}
+
 impl Partition {
     pub fn new(
-        journal: Rc<Journal>,
+        home: Home,
         id: PartitionId,
         topic: TopicName,
-        folder: PathBuf,
         leader_epoch: LeaderEpoch,
         options: LogOptions,
         opening: Opening,
     ) -> Self {
+        let Home { folder, folders, journal } = home;
         Self {
             id,
             topic,
             folder,
+            folders,
+            offline: RefCell::new(None),
             leader_epoch: Cell::new(leader_epoch),
             waiters: RefCell::default(),
             runtime: journal.runtime().clone(),
@@ -142,16 +156,52 @@ impl Partition {
         self.is_on_disk.get()
     }
 
-    /// The log if it is open now.
+    /// The log if it is open now, and its data folder in service.
     pub fn opened(&self) -> Option<Rc<Log>> {
+        if self.offline.borrow().is_some() {
+            return None;
+        }
         match &*self.slot.borrow() {
             Slot::Open(log) => Some(Rc::clone(log)),
             Slot::Unopened { .. } | Slot::Opening { .. } | Slot::Failed { .. } | Slot::Gone => None,
         }
     }
 
+    /// Refuses everything from now on: the data folder is out of service.
+    pub fn take_offline(&self, reason: &Arc<str>) {
+        if self.offline.replace(Some(Arc::clone(reason))).is_none()
+            && let Slot::Open(log) = &*self.slot.borrow()
+        {
+            log.fail(&IoError::new(Operation::Write, &self.folder, Fault::Device, reason));
+        }
+        self.waiters.borrow_mut().wake_all();
+    }
+
+    pub fn is_offline(&self) -> bool {
+        self.offline.borrow().is_some()
+    }
+
+    /// A read or write of the partition has failed: perhaps the whole data folder has.
+    pub fn suspect_folder(&self) {
+        self.folders.suspect(&self.folder);
+    }
+
+    fn refuse_offline(&self) -> Result<(), PartitionError> {
+        match &*self.offline.borrow() {
+            Some(reason) => Err(PartitionError::Storage { reason: reason.to_string() }),
+            None => Ok(()),
+        }
+    }
+
     /// Opens the log if need be; whoever comes meanwhile waits for the same opening.
     pub async fn log(self: &Rc<Self>) -> Result<Rc<Log>, PartitionError> {
+        self.refuse_offline()?;
+        let log = self.any_log().await?;
+        self.refuse_offline()?;
+        Ok(log)
+    }
+
+    async fn any_log(self: &Rc<Self>) -> Result<Rc<Log>, PartitionError> {
         loop {
             let opened = {
                 let mut slot = self.slot.borrow_mut();
@@ -202,12 +252,17 @@ impl Partition {
                         partition.waiters.borrow_mut().grown_to(end);
                     }
                 }));
+                let (folders, folder) = (self.folders.clone(), self.folder.clone());
+                log.on_fenced(Box::new(move || folders.suspect(&folder)));
                 Slot::Open(log)
             }
             Err(error) => {
                 let pause = self.retry_pause.get();
                 self.retry_pause.set(pause.saturating_mul(2).min(RETRY_PAUSE_MAX));
                 tracing::error!(partition = %self.folder.display(), %error, "cannot open");
+                if matches!(error, OpenError::Io(_)) {
+                    self.suspect_folder();
+                }
                 Slot::Failed {
                     reason: error.to_string(),
                     options: self.current_options(),
@@ -343,11 +398,17 @@ impl Partition {
         // A log that is half open can neither be sealed nor left: whoever opens it comes first.
         let is_opening = matches!(&*self.slot.borrow(), Slot::Opening { .. });
         if is_opening {
-            self.log().await.ok();
+            self.any_log().await.ok();
         }
         let slot = std::mem::replace(&mut *self.slot.borrow_mut(), Slot::Gone);
         self.waiters.borrow_mut().wake_all();
         match slot {
+            // The mark of an orderly stop is not left in a folder that is out of service.
+            Slot::Open(log) if self.is_offline() => {
+                log.close().await.ok();
+                true
+            }
+            Slot::Unopened { .. } | Slot::Failed { .. } if self.is_offline() => true,
             Slot::Open(log) => match log.close().await {
                 Ok(()) => true,
                 Err(error) => {

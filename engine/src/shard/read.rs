@@ -81,7 +81,11 @@ impl Shard {
         if bound <= read.from || (read.max_bytes == 0 && !read.at_least_one) {
             return Ok(outcome);
         }
-        let slice = log.read(read.from, bound, read.max_bytes, read.at_least_one).await?;
+        let slice = log.read(read.from, bound, read.max_bytes, read.at_least_one).await;
+        if matches!(slice, Err(ReadError::Io(_))) {
+            partition.suspect_folder();
+        }
+        let slice = slice?;
         if matches!(read.isolation, Isolation::ReadCommitted) {
             outcome.aborted = log
                 .aborted_transactions(read.from, slice.next_offset)

@@ -16,6 +16,7 @@ use crate::types::PartitionId;
 impl Shard {
     /// Runs until the process stops.
     pub fn start_upkeep(self: &Rc<Self>) {
+        self.start_watching_folders();
         let shard = Rc::clone(self);
         self.runtime.spawn(async move {
             let interval = Duration::from_millis(shard.config.topics.retention_check_interval.0);

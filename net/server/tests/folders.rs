@@ -11,13 +11,18 @@ mod running;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use engine::broker::{NodeOptions, start};
+use engine::config::BrokerConfig;
+use engine::io::CoreSelection;
 use engine::record::{BatchBuilder, Compression};
 use engine::types::Timestamp;
 use running::{Client, Running};
 use wire::ErrorCode;
 use wire::messages::create_topics_request::CreatableTopic;
 use wire::messages::produce_request::{PartitionProduceData, TopicProduceData};
-use wire::messages::{CreateTopicsRequest, DeleteTopicsRequest, ProduceRequest};
+use wire::messages::{
+    CreateTopicsRequest, DeleteTopicsRequest, DescribeLogDirsRequest, ProduceRequest,
+};
 
 const SEGMENT: &str = "00000000000000000000.log";
 
@@ -174,4 +179,31 @@ fn a_deleted_topic_leaves_no_folder() {
 #[expect(clippy::disallowed_methods, reason = "between two looks at a condition")]
 fn pause() {
     std::thread::sleep(Duration::from_millis(50));
+}
+
+/// T-21: nothing can be made below a device, by whatever user.
+#[test]
+fn a_node_starts_without_a_folder_that_cannot_be_used_and_names_it() {
+    let running = Running::start("log.dirs=data,/dev/null/data");
+    let mut client = running.client();
+    create_wide(&mut client, "t", 4);
+    assert_eq!(produce(&mut client, "t"), (0, 0));
+    let described = client.ask(4, &DescribeLogDirsRequest::default());
+    let found: Vec<_> =
+        described.results.iter().map(|dir| (dir.log_dir.as_str(), dir.error_code)).collect();
+    let data = running.data();
+    let storage_error = ErrorCode::KafkaStorageError.code();
+    assert_eq!(found, [("/dev/null/data", storage_error), (data.to_str().unwrap(), 0)]);
+}
+
+#[test]
+fn a_node_without_its_metadata_folder_does_not_start() {
+    let folder = std::env::temp_dir().join(format!("corelog-no-metadata-{}", std::process::id()));
+    let settings = "node.id=1\nlisteners=PLAINTEXT://127.0.0.1:0\nlog.dirs=/dev/null/data,data\n";
+    let (config, _) = BrokerConfig::from_properties(settings.as_bytes(), &folder).unwrap();
+    let options = NodeOptions { config, cores: CoreSelection::Count(1) };
+    let Err(error) = start(&options, |_| async {}) else { panic!("it started") };
+    let told = error.to_string();
+    assert!(told.contains("/dev/null/data cannot be used, and it has the metadata log"), "{told}");
+    std::fs::remove_dir_all(&folder).ok();
 }

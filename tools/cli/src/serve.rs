@@ -47,10 +47,9 @@ pub fn run(options: Options) -> Result<(), Failure> {
     logging::start(options.log_format)?;
     let config = settings(&options)?;
     let cores = cores(options.cores.as_deref())?;
-    for folder in &config.log_folders {
-        prepare_folder(folder)?;
-    }
-    let found = config.log_folders.first().map(|folder| probe(folder));
+    // What is wrong with a folder that cannot be made the start will say.
+    let usable = config.log_folders.iter().filter(|folder| prepare_folder(folder).is_ok());
+    let found = usable.collect::<Vec<_>>().first().map(|folder| probe(folder));
     if let Some(found) = found.as_ref().filter(|found| !found.can_run()) {
         return Err(Failure::failed(format!("this machine cannot run the broker:\n{found}")));
     }
@@ -156,11 +155,9 @@ fn cores(text: Option<&str>) -> Result<CoreSelection, Failure> {
 /// More than any machine has; keeps a slip of the finger from filling memory.
 const PROCESSORS_MAX: usize = 4096;
 
-fn prepare_folder(folder: &std::path::Path) -> Result<(), Failure> {
+fn prepare_folder(folder: &std::path::Path) -> std::io::Result<()> {
     use std::os::unix::fs::DirBuilderExt;
-    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(|error| {
-        Failure::failed(format!("cannot create the data folder {}: {error}", folder.display()))
-    })
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)
 }
 
 /// The one line that says what runs where, and whether it runs as fast as it could.

@@ -35,6 +35,13 @@ pub(crate) async fn handle(
 }
 
 fn describe(dir: LogDir, wanted: Option<&HashMap<String, HashSet<i32>>>) -> DescribeLogDirsResult {
+    if dir.offline.is_some() {
+        return DescribeLogDirsResult {
+            error_code: ErrorCode::KafkaStorageError.code(),
+            log_dir: dir.path.display().to_string(),
+            ..DescribeLogDirsResult::default()
+        };
+    }
     let mut topics: BTreeMap<String, Vec<DescribeLogDirsPartition>> = BTreeMap::new();
     for found in dir.partitions {
         let (topic, partition_index) = (found.topic.as_str(), found.partition.index.to_wire());
