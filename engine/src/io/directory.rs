@@ -5,11 +5,13 @@ use std::fs;
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use bytes::Bytes;
 
 use crate::io::error::{IoError, Operation};
 use crate::io::runtime::{Arm, Runtime};
+use crate::types::Timestamp;
 
 /// Only the broker's own user may look into its data.
 const FOLDER_MODE: u32 = 0o700;
@@ -87,6 +89,23 @@ impl Directory {
             }
             #[cfg(test)]
             Arm::Sim(sim) => sim.list(&self.path).await,
+        }
+    }
+
+    /// When a file was written to last.
+    pub async fn modified(&self, name: &str) -> Result<Timestamp, IoError> {
+        let path = self.path.join(name);
+        match &self.runtime.arm {
+            Arm::Uring(_) => {
+                self.blocking(Operation::List, &path, |path| {
+                    let modified = fs::metadata(path)?.modified()?;
+                    let since = modified.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+                    Ok(Timestamp(i64::try_from(since.as_millis()).unwrap_or(i64::MAX)))
+                })
+                .await
+            }
+            #[cfg(test)]
+            Arm::Sim(sim) => sim.modified(&path).await,
         }
     }
 

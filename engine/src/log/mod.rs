@@ -31,6 +31,7 @@ pub mod producers;
 mod read;
 mod replay;
 mod resume;
+mod retention;
 mod retired;
 mod scan;
 mod segment;
@@ -89,6 +90,9 @@ pub struct Log {
     room: Event,
     /// Held by whoever changes files: the writing task, or upkeep.
     files: Turns,
+    /// Held, before that, by whoever takes segments off the disk that are out of sight already, and by
+    /// whoever ends the log.
+    deletions: Turns,
     /// Appends that wait for room, in their order.
     appends: Turns,
     cleaning: clean::Cleaning,
@@ -127,6 +131,7 @@ impl Log {
             journal: RefCell::new(None),
             room: Event::default(),
             files: Turns::default(),
+            deletions: Turns::default(),
             appends: Turns::default(),
             cleaning: clean::Cleaning::default(),
         }))

@@ -22,6 +22,8 @@ pub(super) struct Segment {
     pub(super) latest: Cell<Option<TimestampOffset>>,
     /// The first batch's latest timestamp: the segment's age counts from it.
     pub(super) first_timestamp: Cell<Option<Timestamp>>,
+    /// Whoever applies retention has said that it has records from the future.
+    pub(super) is_from_future: Cell<bool>,
     /// When the segment was created or found: its age until it has a batch.
     created: Timestamp,
     index: RefCell<Option<Rc<RefCell<SegmentIndex>>>>,
@@ -48,6 +50,7 @@ impl Segment {
             len: Cell::new(len),
             latest: Cell::new(None),
             first_timestamp: Cell::new(None),
+            is_from_future: Cell::new(false),
             created,
             index: RefCell::new(None),
             cached: OnceCell::new(),

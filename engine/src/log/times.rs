@@ -60,7 +60,7 @@ impl Log {
         let mut next = Some(self.readable_segment(self.ends().log_start)?);
         while let Some(segment) = next {
             next = self.state.borrow().segment_after(segment.base());
-            if let Some(latest) = self.latest_of(&segment).await?
+            if let Some(latest) = self.latest_visible(&segment).await?
                 && best.as_ref().is_none_or(|(_, best)| best.timestamp < latest.timestamp)
             {
                 best = Some((segment, latest));
@@ -81,6 +81,38 @@ impl Log {
             }
         };
         Ok(found.filter(|found| found.offset < bound))
+    }
+
+    /// The latest timestamp of a segment, of records that DeleteRecords has not given up.
+    async fn latest_visible(
+        &self,
+        segment: &Rc<Segment>,
+    ) -> Result<Option<TimestampOffset>, ReadError> {
+        let latest = self.latest_of(segment).await?;
+        let log_start = self.ends().log_start;
+        let is_visible = |latest: TimestampOffset| log_start <= latest.offset;
+        if segment.base() < log_start && !latest.is_none_or(is_visible) {
+            return self.latest_behind(segment, log_start).await;
+        }
+        Ok(latest)
+    }
+
+    async fn latest_behind(
+        &self,
+        segment: &Rc<Segment>,
+        start: Offset,
+    ) -> Result<Option<TimestampOffset>, ReadError> {
+        let mut latest: Option<TimestampOffset> = None;
+        let mut walk = self.walk_to(segment, start, READ_BYTES_MIN).await?;
+        while let Some(header) = walk.header().await? {
+            let timestamp = header.max_timestamp();
+            if latest.is_none_or(|latest| latest.timestamp < timestamp) {
+                latest = Some(TimestampOffset { timestamp, offset: header.last_offset() });
+            }
+            walk.pass(&header);
+            self.runtime.yield_if_needed().await;
+        }
+        Ok(latest)
     }
 
     /// The latest timestamp of a segment, from its time index if nobody has asked before.

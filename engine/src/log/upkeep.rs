@@ -1,4 +1,4 @@
-//! What is done to a log beside appending and reading: giving up old records, resting, closing and
+//! What is done to a log beside appending and reading: giving up records, resting, closing and
 //! deleting. Each of these holds the log's files for itself while it changes them.
 
 use std::rc::Rc;
@@ -11,11 +11,13 @@ use crate::log::file_names::{DELETED, FileKind};
 use crate::log::format::log_start;
 use crate::log::retired::remove_folder;
 use crate::log::segment::Segment;
-use crate::types::{Offset, Timestamp, TopicId};
+use crate::types::{Offset, TopicId};
 
 impl Log {
     /// Gives up all records below `new_start` (DeleteRecords). Returns the start of the log.
     pub async fn truncate_prefix(self: &Rc<Self>, new_start: Offset) -> Result<Offset, LogError> {
+        let deletion = self.deletions.line_up();
+        deletion.reached().await;
         let turn = self.files.line_up();
         turn.reached().await;
         let ends = self.usable_ends()?;
@@ -31,7 +33,10 @@ impl Log {
         self.directory.write_file_atomically(log_start::FILE, content).await?;
         self.advance_start(new_start);
         self.forget_epochs_below_start();
-        self.delete_below_start().await?;
+        let doomed = self.take_segments_below_start();
+        // Appends need not wait for the rest.
+        drop(turn);
+        self.delete_segments(doomed).await?;
         Ok(new_start)
     }
 
@@ -40,7 +45,7 @@ impl Log {
         if state.is_closed { Err(LogError::Closed) } else { Ok(state.ends()) }
     }
 
-    fn advance_start(&self, new_start: Offset) {
+    pub(super) fn advance_start(&self, new_start: Offset) {
         let mut state = self.state.borrow_mut();
         state.log_start = new_start;
         state.assert_invariants();
@@ -55,82 +60,13 @@ impl Log {
         }
     }
 
-    /// Deletes whole segments that are older or more than `retention.ms` and `retention.bytes`
-    /// allow, and none that has records at or beyond `high_watermark`. Returns how many.
-    pub async fn apply_retention(
+    /// Takes segments that are out of sight off the disk after `file.delete.delay.ms`; until then
+    /// they have another name. The caller is in the line of deletions, so that no folder of another
+    /// log is in the place of this one, and in no other.
+    pub(super) async fn delete_segments(
         self: &Rc<Self>,
-        now: Timestamp,
-        high_watermark: Offset,
-    ) -> Result<usize, LogError> {
-        let turn = self.files.line_up();
-        turn.reached().await;
-        self.usable_ends()?;
-        let Some(new_start) = self.retention_start(now, high_watermark).await? else {
-            return Ok(0);
-        };
-        let is_all = self.state.borrow().active().base() < new_start;
-        if is_all {
-            // The active segment is too old as well: it is closed, and deleted as all others.
-            let is_busy = 0 < self.state.borrow().unsynced_bytes;
-            if is_busy {
-                // The next call finds it done.
-                self.state.borrow_mut().is_flush_wanted = true;
-                drop(turn);
-                self.drive();
-                return Ok(0);
-            }
-            self.roll().await?;
-        }
-        let base = self.state.borrow().segment_of(new_start).map(|segment| segment.base());
-        self.advance_start(base.unwrap_or(new_start).max(self.ends().log_start));
-        Ok(self.delete_below_start().await?)
-    }
-
-    /// Where the log should start, if not where it does.
-    async fn retention_start(
-        &self,
-        now: Timestamp,
-        high_watermark: Offset,
-    ) -> Result<Option<Offset>, LogError> {
-        let (age_max, bytes_max) = {
-            let options = self.options.borrow();
-            (options.retention_age_max, options.retention_bytes_max)
-        };
-        let mut excess =
-            bytes_max.map_or(0, |bytes_max| self.size_bytes().saturating_sub(bytes_max));
-        let mut new_start = None;
-        let mut next = self.state.borrow().segment_of(self.ends().log_start);
-        while let Some(segment) = next {
-            let end = self.state.borrow().segment_end(segment.base());
-            let len = segment.len.get();
-            if high_watermark < end || len == 0 {
-                break;
-            }
-            let is_active = self.state.borrow().segment_after(segment.base()).is_none();
-            let is_too_old = match (age_max, self.latest_of(&segment).await?) {
-                (Some(age_max), Some(latest)) => {
-                    let age = now.0.saturating_sub(latest.timestamp.0);
-                    Timestamp(0) <= latest.timestamp
-                        && u64::try_from(age).is_ok_and(|age| age_max.0 < age)
-                }
-                (None, _) | (_, None) => false,
-            };
-            // By size the active segment stays: it would be all that is left.
-            let is_too_much = !is_active && len <= excess;
-            if !is_too_old && !is_too_much {
-                break;
-            }
-            excess = excess.saturating_sub(len);
-            new_start = Some(end);
-            next = self.state.borrow().segment_after(segment.base());
-        }
-        Ok(new_start)
-    }
-
-    /// Takes the segments that lie wholly below the start of the log out of sight at once, and off
-    /// the disk after `file.delete.delay.ms`.
-    async fn delete_below_start(self: &Rc<Self>) -> Result<usize, IoError> {
-        let doomed = self.take_segments_below_start();
+        doomed: Vec<Rc<Segment>>,
+    ) -> Result<usize, IoError> {
         if doomed.is_empty() {
             return Ok(0);
         }
@@ -146,12 +82,8 @@ impl Log {
             }
         }
         self.directory.sync().await?;
+        // They are written down with the next ones; a start passes over what is below.
         self.forget_epochs_below_start();
-        match self.write_epochs().await {
-            // Deleting is what makes room; the checkpoint is written the next time.
-            Err(error) if error.is_no_space() => {}
-            other => other?,
-        }
         let count = doomed.len();
         let delay = Duration::from_millis(self.options.borrow().delete_delay.0);
         let (runtime, directory) = (self.runtime.clone(), self.directory.clone());
@@ -169,7 +101,7 @@ impl Log {
         Ok(count)
     }
 
-    fn take_segments_below_start(&self) -> Vec<Rc<Segment>> {
+    pub(super) fn take_segments_below_start(&self) -> Vec<Rc<Segment>> {
         let mut state = self.state.borrow_mut();
         let mut doomed = Vec::new();
         while let Some((&base, _)) = state.segments.first_key_value() {
@@ -234,6 +166,8 @@ impl Log {
     ///
     /// [`Opening::Clean`]: crate::log::Opening::Clean
     pub async fn close(self: &Rc<Self>) -> Result<(), LogError> {
+        let deletion = self.deletions.line_up();
+        deletion.reached().await;
         loop {
             if let Err(error) = self.flush().await {
                 self.shut();
@@ -291,6 +225,8 @@ impl Log {
     /// Removes the log and its folder. Appends that wait are refused.
     pub async fn delete(self: &Rc<Self>) -> Result<(), LogError> {
         self.shut();
+        let deletion = self.deletions.line_up();
+        deletion.reached().await;
         let turn = self.files.line_up();
         turn.reached().await;
         let segments: Vec<_> = self.state.borrow().segments.values().cloned().collect();

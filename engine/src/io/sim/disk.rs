@@ -8,6 +8,7 @@ use std::path::{Component, Path};
 use crate::io::directory::Entry;
 use crate::io::error::Fault;
 use crate::io::sim::random::Random;
+use crate::types::Timestamp;
 
 /// What a disk writes whole or not at all.
 const SECTOR_BYTES: usize = 512;
@@ -21,6 +22,8 @@ const ROOT: InodeId = InodeId(0);
 #[derive(Debug, Default)]
 pub(super) struct Disk {
     pub(super) capacity: Option<u64>,
+    /// The time of the operation that is under way.
+    pub(super) now: Timestamp,
     next_inode: u64,
     files: BTreeMap<InodeId, FileNode>,
     folders: BTreeMap<InodeId, FolderNode>,
@@ -34,6 +37,7 @@ struct FileNode {
     durable: Vec<u8>,
     pending: Vec<Change>,
     next_change: u64,
+    modified: Timestamp,
 }
 
 #[derive(Debug)]
@@ -207,6 +211,10 @@ impl Disk {
         Ok(true)
     }
 
+    pub(super) fn modified(&self, path: &Path) -> Result<Timestamp, Fault> {
+        Ok(self.files[&self.find_file(path)?].modified)
+    }
+
     pub(super) fn list(&self, path: &Path) -> Result<Vec<Entry>, Fault> {
         let inode = self.find(path)?;
         let folder = self.folders.get(&inode).ok_or(Fault::NotFound)?;
@@ -276,6 +284,7 @@ impl Disk {
     ) -> Result<u64, Fault> {
         self.claim(inode, position + u64::try_from(bytes.len()).unwrap())?;
         let kind = ChangeKind::Write { position: index(position), bytes };
+        self.file(inode).modified = self.now;
         Ok(self.file(inode).change(kind, false))
     }
 
@@ -304,6 +313,7 @@ impl Disk {
 
     pub(super) fn set_len(&mut self, inode: InodeId, len: u64) -> Result<(), Fault> {
         self.claim(inode, len)?;
+        self.file(inode).modified = self.now;
         self.file(inode).change(ChangeKind::SetLen(index(len)), true);
         Ok(())
     }

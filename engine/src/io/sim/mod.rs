@@ -245,6 +245,7 @@ impl Sim {
         effect: impl FnOnce(&mut Disk) -> Result<T, Fault>,
     ) -> Result<T, IoError> {
         self.begin(operation, path).await?;
+        self.inner.disk.borrow_mut().now = self.wall_clock();
         let result = effect(&mut self.inner.disk.borrow_mut());
         self.latency().await;
         result.map_err(|fault| IoError::new(operation, path, fault, "simulated"))
@@ -256,6 +257,10 @@ impl Sim {
 
     pub(crate) async fn list(&self, path: &Path) -> Result<Vec<Entry>, IoError> {
         self.apply(Operation::List, path, |disk| disk.list(path)).await
+    }
+
+    pub(crate) async fn modified(&self, path: &Path) -> Result<Timestamp, IoError> {
+        self.apply(Operation::List, path, |disk| disk.modified(path)).await
     }
 
     pub(crate) async fn rename(&self, from: &Path, to: &Path) -> Result<(), IoError> {

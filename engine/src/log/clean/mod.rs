@@ -20,6 +20,7 @@ use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::rc::Rc;
+use std::time::Duration;
 
 use thiserror::Error;
 
@@ -32,7 +33,7 @@ use self::keys::KeyOffsets;
 use self::plan::{Facts, Sizes, group};
 use self::rewrite::{Output, cleaned_name};
 use self::transactions::Transactions;
-use crate::io::IoError;
+use crate::io::{IoError, Moment};
 use crate::log::Log;
 use crate::log::error::ReadError;
 use crate::log::file_names::FileKind;
@@ -42,12 +43,17 @@ use crate::log::segment::Segment;
 use crate::record::{Batch, BatchHeader};
 use crate::types::{Offset, ProducerId, Timestamp};
 
+/// A log that cannot be cleaned is read up to where its trouble is; an operator who repairs it, or
+/// gives the keys more memory, need not restart for it.
+const RETRY_PAUSE: Duration = Duration::from_secs(600);
+
 /// What a log knows of its cleaning.
 #[derive(Debug, Default)]
 pub(super) struct Cleaning {
     /// Everything below has been through a pass.
     clean_end: Cell<Offset>,
-    is_uncleanable: Cell<bool>,
+    /// Set while a pass would find what the last one has found: damage, or too many keys.
+    retry_at: Cell<Option<Moment>>,
     /// How many times segments were replaced: a reader that sees another number begins again.
     pub(super) swaps: Cell<u64>,
 }
@@ -74,7 +80,7 @@ pub struct Cleaned {
 
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum CleanError {
-    /// The log is left as it is until it is opened again.
+    /// The log is left as it is, and tried again after a while.
     #[error("{} is damaged at byte {position}: {reason}", path.display())]
     Damaged { path: PathBuf, position: u64, reason: String },
     #[error("one batch at offset {offset} has more keys than log.cleaner.dedupe.buffer.size holds")]
@@ -107,7 +113,7 @@ impl Log {
         now: Timestamp,
     ) -> Result<Option<Cleanable>, CleanError> {
         let Some(rules) = self.options.borrow().compaction else { return Ok(None) };
-        if self.cleaning.is_uncleanable.get() {
+        if self.cleaning.retry_at.get().is_some_and(|retry_at| self.runtime.now() < retry_at) {
             return Ok(None);
         }
         let (_, facts) = self.closed_segments(&rules).await?;
@@ -125,7 +131,7 @@ impl Log {
         let cleaned = self.pass(stable_end, now, budget).await;
         match &cleaned {
             Err(CleanError::Damaged { .. } | CleanError::TooManyKeys { .. }) => {
-                self.cleaning.is_uncleanable.set(true);
+                self.cleaning.retry_at.set(Some(self.runtime.now().after(RETRY_PAUSE)));
             }
             Err(CleanError::Io(_) | CleanError::Read(_) | CleanError::Stopped) => {}
             Ok(cleaned) => self.cleaning.clean_end.set(cleaned.clean_end),

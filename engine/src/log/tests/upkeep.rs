@@ -90,6 +90,117 @@ fn retention_by_age_deletes_the_active_segment_too() {
     });
 }
 
+/// T-32: the latest timestamp of a segment counts, and a segment from the future stays.
+#[test]
+fn retention_counts_from_the_latest_record_also_if_that_is_in_the_future() {
+    simulate(2, async |runtime| {
+        let options = LogOptions { retention_age_max: Some(Millis(1000)), ..small_options() };
+        let log = open(&runtime, options, Opening::Clean).await;
+        let now = runtime.wall_clock();
+        let future = now.0 + 3_600_000;
+        for times in [[1, 2], [future, 3]] {
+            append_durably(&log, &[batch_at(&times, 8000, Compression::None)]).await;
+        }
+        append_durably(&log, &[batch_at(&[4, 5], 8000, Compression::None)]).await;
+        let end = log.ends().log_end;
+        log.apply_retention(now, end).await.unwrap();
+        assert_eq!(log.ends().log_start, offset(2), "what is behind the future stays, too");
+        log.apply_retention(Timestamp(future + 1000), end).await.unwrap();
+        assert_eq!(log.ends().log_start, offset(2), "not older than a second");
+        log.apply_retention(Timestamp(future + 1001), end).await.unwrap();
+        assert_eq!(log.ends().log_start, end);
+    });
+}
+
+/// T-32: without timestamps the time of the last write counts.
+#[test]
+fn records_without_a_timestamp_are_as_old_as_their_file() {
+    simulate(2, async |runtime| {
+        let options = LogOptions { retention_age_max: Some(Millis(60_000)), ..small_options() };
+        let log = open(&runtime, options.clone(), Opening::Clean).await;
+        append_durably(&log, &[batch_at(&[-1, -1], 8000, Compression::None)]).await;
+        append_durably(&log, &[batch_at(&[-1, -1], 8000, Compression::None)]).await;
+        let (written, end) = (runtime.wall_clock(), log.ends().log_end);
+        let at = |seconds: i64| Timestamp(written.0 + seconds * 1000);
+        assert_eq!(log.apply_retention(at(50), end).await.unwrap(), 0);
+        log.close().await.unwrap();
+        runtime.sleep(std::time::Duration::from_secs(55)).await;
+        let log = open(&runtime, options, Opening::Clean).await;
+        assert_eq!(log.apply_retention(at(50), end).await.unwrap(), 0);
+        log.apply_retention(at(70), end).await.unwrap();
+        assert_eq!(log.ends().log_start, end, "a start does not make them younger");
+    });
+}
+
+#[test]
+fn a_log_that_may_have_no_bytes_gives_up_its_active_segment_too() {
+    simulate(2, async |runtime| {
+        let options =
+            LogOptions { retention_bytes_max: Some(0), retention_age_max: None, ..small_options() };
+        let log = filled(&runtime, options, 30).await;
+        let end = log.ends().log_end;
+        log.apply_retention(runtime.wall_clock(), end).await.unwrap();
+        assert_eq!((log.ends().log_start, log.size_bytes()), (end, 0));
+    });
+}
+
+/// While files are renamed and removed, appends are acknowledged.
+#[test]
+fn a_deletion_of_many_segments_delays_no_append() {
+    simulate(2, async |runtime| {
+        let options = LogOptions { retention_age_max: None, ..small_options() };
+        let log = filled(&runtime, options.clone(), 500).await;
+        assert!(20 < log.segment_count());
+        log.set_options(LogOptions { retention_bytes_max: Some(30_000), ..options });
+        let end = log.ends().log_end;
+        let is_done = std::cell::Cell::new(false);
+        let deletion = async {
+            let deleted = log.apply_retention(runtime.wall_clock(), end).await.unwrap();
+            is_done.set(true);
+            deleted
+        };
+        let appends = async {
+            let mut during = 0;
+            while !is_done.get() {
+                append_durably(&log, &[batch(1, 10)]).await;
+                during += 1;
+            }
+            during
+        };
+        let (deleted, during) = futures_util::future::join(deletion, appends).await;
+        assert!(
+            20 < deleted && deleted / 2 < during,
+            "{during} appends beside {deleted} deletions"
+        );
+        assert!(offset(0) < log.ends().log_start);
+        read_all(&log, log.ends().log_start).await;
+    });
+}
+
+/// A log that is deleted, and made anew under its name, is not hurt by a deletion under way.
+#[test]
+fn the_end_of_a_log_waits_for_its_deletions() {
+    for seed in 0..20 {
+        simulate(seed, async move |runtime| {
+            let options = LogOptions { retention_age_max: None, ..small_options() };
+            let log = filled(&runtime, options.clone(), 150).await;
+            log.set_options(LogOptions { retention_bytes_max: Some(0), ..options.clone() });
+            let end = log.ends().log_end;
+            let retention = log.apply_retention(runtime.wall_clock(), end);
+            let other = async {
+                runtime.sleep(std::time::Duration::from_micros(seed * 400)).await;
+                log.delete().await.unwrap();
+                filled(&runtime, options, 10).await
+            };
+            let (_, anew) = futures_util::future::join(retention, other).await;
+            assert_eq!(read_all(&anew, Offset::ZERO).await.len(), 10);
+            let file = runtime.directory(&folder());
+            let names = file.list().await.unwrap();
+            assert!(names.iter().all(|entry| !entry.name.ends_with(".deleted")));
+        });
+    }
+}
+
 #[test]
 fn deleted_records_stay_deleted_after_a_restart() {
     for seed in 0..20 {
