@@ -80,12 +80,22 @@ impl Shard {
         self.partitions.borrow().values().filter_map(|partition| partition.opened()).collect()
     }
 
+    /// A partition whose log is not open may have records that are too old, too: it is opened for the
+    /// look, one after another. One that cannot be opened has said why, and is tried again here.
     async fn apply_retention(&self) {
-        for log in self.open_logs() {
+        let partitions: Vec<Rc<Partition>> = self.partitions.borrow().values().cloned().collect();
+        for partition in partitions.into_iter().filter(|partition| partition.has_records()) {
+            if self.stopping.is_set() {
+                return;
+            }
+            let Ok(log) = partition.log().await else { continue };
             let applied =
                 log.apply_retention(self.runtime.wall_clock(), log.ends().durable_end).await;
-            if let Err(error) = applied {
-                tracing::error!(folder = %log.folder().display(), %error, "retention failed");
+            match applied {
+                Ok(_) | Err(LogError::Closed) => {}
+                Err(error) => {
+                    tracing::error!(folder = %log.folder().display(), %error, "retention failed");
+                }
             }
             self.runtime.yield_if_needed().await;
         }
