@@ -1,6 +1,9 @@
 //! Whole batches from an offset on: from memory at the end of the log, else from the disk past the
-//! page cache, cut at batch borders. Every header is looked at before it is believed.
+//! page cache, cut at batch borders. Every header is looked at before it is believed; and so is, once,
+//! each checksum in closed segments and in what a start has found: a bit that rots on the disk is
+//! noticed here, where file and place are known, and handed to nobody.
 
+use std::path::Path;
 use std::rc::Rc;
 
 use bytes::{Bytes, BytesMut};
@@ -10,7 +13,7 @@ use crate::log::error::ReadError;
 use crate::log::lookup::Place;
 use crate::log::segment::Segment;
 use crate::log::window::Window;
-use crate::record::{Batch, BatchHeader};
+use crate::record::{Batch, BatchHeader, RecordError};
 use crate::types::Offset;
 use crate::types::limits::{READ_BYTES_MAX, READ_BYTES_MIN};
 
@@ -82,6 +85,7 @@ impl Log {
                 Err(error) => {
                     // The segment may have been deleted meanwhile; then that is the answer.
                     self.readable_segment(from)?;
+                    report(&segment, &error);
                     return Err(error);
                 }
             }
@@ -115,6 +119,9 @@ impl Log {
         let mut start = None;
         let mut taken = 0_usize;
         let mut passed = 0_u32;
+        // What this process has appended to the active segment came with its checksum just now.
+        let is_active = self.state.borrow().active().base() == segment.base();
+        let fresh_from = is_active.then_some(segment.found_len);
         // What is taken lies in one window: the walk must not move on to the next one.
         while start.is_none() || walk.has_header() {
             let header = match walk.header().await {
@@ -132,10 +139,18 @@ impl Log {
             }
             if is_first {
                 walk.load(bytes).await?;
-                start = Some(walk.position);
             } else if walk.available() < bytes {
                 break;
             }
+            if fresh_from.is_none_or(|fresh_from| walk.position < fresh_from)
+                && let Err(error) = walk.check(&header)
+            {
+                if is_first {
+                    return Err(error);
+                }
+                break;
+            }
+            start = start.or(Some(walk.position));
             taken = taken.strict_add(bytes);
             next_offset = header.next_offset();
             walk.pass(&header);
@@ -178,6 +193,19 @@ impl Log {
             walk.pass(&header);
         }
         Ok(walk)
+    }
+}
+
+/// One line for each place, however often it is read.
+fn report(segment: &Segment, error: &ReadError) {
+    let ReadError::Corrupt { path, position, reason } = error else { return };
+    if segment.reported.replace(Some(*position)) != Some(*position) {
+        let folder = path.parent().and_then(Path::parent).unwrap_or(path);
+        tracing::error!(
+            file = %path.display(), position, reason,
+            "stored records are damaged and are given to nobody; `corelog log verify {}` says what else is",
+            folder.display()
+        );
     }
 }
 
@@ -252,6 +280,23 @@ impl<'a> Walk<'a> {
         self.load(header.batch_bytes()).await?;
         let bytes = self.window.join(self.position, header.batch_bytes());
         Batch::decode(&bytes).map_err(|error| self.corrupt(&error))
+    }
+
+    /// Compares the checksum of the batch at the current position, unless somebody has.
+    fn check(&self, header: &BatchHeader) -> Result<(), ReadError> {
+        let end = self.position.strict_add(header.batch_bytes() as u64);
+        if self.segment.is_checked(self.position, end) {
+            return Ok(());
+        }
+        let records = self.position.strict_add(BatchHeader::BYTES as u64);
+        let parts = self.window.parts(records, header.batch_bytes() - BatchHeader::BYTES);
+        let computed = header.checksum_with_pieces(parts.iter().map(|part| &part.bytes[..]));
+        let stored = header.checksum();
+        if stored != computed {
+            return Err(self.corrupt(&RecordError::Checksum { stored, computed }));
+        }
+        self.segment.note_checked(self.position, end);
+        Ok(())
     }
 
     pub(super) fn pass(&mut self, header: &BatchHeader) {

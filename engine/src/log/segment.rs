@@ -34,6 +34,12 @@ pub(super) struct Segment {
     /// The file got another name and will be removed, or another one took its place.
     pub(super) is_deleted: Cell<bool>,
     standing: RefCell<Option<Standing>>,
+    /// Bytes of the file when it was found or created.
+    pub(super) found_len: u64,
+    /// Between these positions the checksums of all batches have been looked at.
+    checked: Cell<(u64, u64)>,
+    /// Where damage was last reported.
+    pub(super) reported: Cell<Option<u64>>,
 }
 
 /// What readers use of a new segment until its files have their names.
@@ -57,6 +63,9 @@ impl Segment {
             is_index_written: Cell::new(false),
             is_deleted: Cell::new(false),
             standing: RefCell::new(None),
+            found_len: len,
+            checked: Cell::new((0, 0)),
+            reported: Cell::new(None),
         }
     }
 
@@ -101,6 +110,22 @@ impl Segment {
     /// The files have their names.
     pub(super) fn stand_alone(&self) {
         *self.standing.borrow_mut() = None;
+    }
+
+    pub(super) fn is_checked(&self, start: u64, end: u64) -> bool {
+        let (first, last) = self.checked.get();
+        first <= start && end <= last
+    }
+
+    /// Remembers one stretch, which readers make longer. One that is elsewhere takes its place: to look
+    /// twice costs time and nothing else.
+    pub(super) fn note_checked(&self, start: u64, end: u64) {
+        let (first, last) = self.checked.get();
+        self.checked.set(match (start == last, end == first) {
+            (true, _) => (first, end),
+            (false, true) => (start, last),
+            (false, false) => (start, end),
+        });
     }
 
     pub(super) fn forget_index(&self) {

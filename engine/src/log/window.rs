@@ -80,7 +80,8 @@ impl Window {
         self.parts(position, len).into_iter().map(Piece::into_lasting).collect()
     }
 
-    fn parts(&self, position: u64, len: usize) -> Vec<Piece> {
+    /// The same, to be looked at.
+    pub(super) fn parts(&self, position: u64, len: usize) -> Vec<Piece> {
         if len == 0 {
             return Vec::new();
         }

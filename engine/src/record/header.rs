@@ -353,8 +353,13 @@ impl BatchHeader {
 
     /// The checksum that this header must carry if `records` follow it.
     pub fn checksum_with(&self, records: &[u8]) -> u32 {
+        self.checksum_with_pieces([records])
+    }
+
+    /// The same for records that lie in several pieces.
+    pub fn checksum_with_pieces<'a>(&self, records: impl IntoIterator<Item = &'a [u8]>) -> u32 {
         let (_, covered) = self.0.split_at(Self::ATTRIBUTES);
-        crc32c::crc32c_append(crc32c::crc32c(covered), records)
+        records.into_iter().fold(crc32c::crc32c(covered), crc32c::crc32c_append)
     }
 
     pub(crate) fn raw_last_offset_delta(&self) -> i32 {

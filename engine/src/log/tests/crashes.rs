@@ -123,6 +123,37 @@ fn what_a_start_shows_after_a_failed_sync_and_a_kill_survives_a_power_cut() {
     assert!(30 < kept_count, "most starts find what was not acknowledged: {kept_count}");
 }
 
+/// T-25: what is written again at a start does not grow with the data.
+#[test]
+fn a_start_writes_again_only_what_came_after_the_last_point_on_disk() {
+    let writes = |is_point_known: bool| {
+        let options = LogOptions { segment_bytes: 10 << 20, ..small_options() };
+        let (sim, first_options) = (machine(1), options.clone());
+        let runtime = sim.runtime();
+        let point = sim.run(async move {
+            let log = open(&runtime, first_options, Opening::Clean).await;
+            for _ in 0..40 {
+                append_durably(&log, &[batch(1, 40_000)]).await;
+            }
+            let point = log.make_resume_point().await.unwrap().unwrap();
+            append_durably(&log, &[batch(1, 40_000)]).await;
+            point
+        });
+        let opening = match (is_point_known, point.unwrap()) {
+            (true, point) => Opening::RecoverFrom { durable_below: point, read_from: point },
+            (false, _) => Opening::Recover,
+        };
+        let killed = sim.restart();
+        let runtime = killed.runtime();
+        let end = killed.run(async move { open(&runtime, options, opening).await.ends().log_end });
+        assert_eq!(end, Some(offset(41)));
+        let trace = killed.trace();
+        trace.iter().filter(|line| line.contains("Write") && line.ends_with(".log")).count()
+    };
+    assert_eq!(writes(true), 1);
+    assert_eq!(writes(false), 4, "1.6 MB");
+}
+
 /// The simulator repeats a whole log's life from its seed.
 #[test]
 fn the_same_seed_gives_the_same_life() {
