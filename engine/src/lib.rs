@@ -10,4 +10,6 @@ pub mod log;
 pub mod record;
 pub mod records;
 mod shard;
+#[cfg(test)]
+mod sim;
 pub mod types;

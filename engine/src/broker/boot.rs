@@ -15,7 +15,7 @@ use crate::broker::identity;
 use crate::cluster::command::{self, CommandError, Registration};
 use crate::cluster::{ClusterImage, Endpoint};
 use crate::config::{BrokerConfig, Listener};
-use crate::io::{IoError, Runtime, host_name, random_uuid};
+use crate::io::{IoError, Runtime, host_name};
 use crate::journal::{self, Replay, ReplayError};
 use crate::log::format::clean_shutdown;
 use crate::log::format::log_dir_checkpoints::CheckpointError;
@@ -114,7 +114,7 @@ pub async fn boot(shard: &Rc<Shard>) -> Result<Boot, BootError> {
     }
     let registration = Registration {
         id: config.node_id,
-        incarnation: random_uuid(),
+        incarnation: runtime.random_uuid(),
         endpoints: endpoints(&config, &host_name()),
         rack: config.rack.clone(),
         directories,
@@ -236,7 +236,7 @@ async fn set_strays_aside(
         let Some(folder) = found.remove(&name).and_then(|place| folders.get(place)) else {
             continue;
         };
-        let away = set_aside(runtime, &folder.join(&name), random_uuid().0).await?;
+        let away = set_aside(runtime, &folder.join(&name), runtime.random_uuid().0).await?;
         tracing::warn!(
             partition = name, moved_to = %away.display(),
             "no topic has this partition; remove its folder if nobody misses it"

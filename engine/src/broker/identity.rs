@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use codec::Uuid;
 
 use crate::broker::boot::BootError;
-use crate::io::{Runtime, random_uuid};
+use crate::io::Runtime;
 use crate::log::format::meta_properties::{self, MetaProperties};
 use crate::types::BrokerId;
 use crate::types::limits::META_PROPERTIES_BYTES_MAX;
@@ -35,7 +35,7 @@ pub async fn read(
     for folder in folders {
         let properties = read_one(runtime, folder).await?;
         let directory_id = properties.as_ref().and_then(|properties| properties.directory_id);
-        let directory = directory_id.unwrap_or_else(random_uuid);
+        let directory = directory_id.unwrap_or_else(|| runtime.random_uuid());
         directories.push(directory);
         if directory_id.is_none() {
             unwritten.push((folder.clone(), directory));
@@ -61,7 +61,7 @@ pub async fn read(
         }
     }
     let are_new = cluster.is_none();
-    let cluster_id = cluster.unwrap_or_else(|| random_uuid().to_string());
+    let cluster_id = cluster.unwrap_or_else(|| runtime.random_uuid().to_string());
     Ok(Identities { cluster_id, are_new, directories, unwritten, fresh })
 }
 

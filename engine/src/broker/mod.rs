@@ -7,6 +7,8 @@ mod identity;
 mod start;
 
 pub use handle::Broker;
+#[cfg(test)]
+pub(crate) use start::run_core;
 pub use start::{Node, NodeInfo, NodeOptions, StartError, Stopper, start};
 
 pub use crate::shard::{

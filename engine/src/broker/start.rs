@@ -15,6 +15,7 @@ use crate::config::BrokerConfig;
 use crate::io::{self, CoreOptions, CoreSelection, Cores, FolderLock, LockError, ReadCacheOptions};
 use crate::shard::{
     Ask, Budget, CONTROLLER_CORE, DataFolders, Mailbox, Mailboxes, Offline, Shard, ShardParts,
+    Sizes,
 };
 use crate::types::limits::{
     CORE_IO_MEMORY_BYTES, READ_CACHE_BYTES_MIN, READ_CACHE_SHARE, READ_CHUNK_BYTES,
@@ -130,6 +131,7 @@ where
             mailboxes,
             budget: Budget::new(config.connections.core_budget_bytes(count)),
             folders: DataFolders::new(config.log_folders.clone().into(), offline),
+            sizes: Sizes::default(),
             runtime,
             config,
         });
@@ -178,7 +180,7 @@ fn read_cache(cores: u16) -> ReadCacheOptions {
 }
 
 /// One core from its first step to its last. True if all logs of the node were sealed.
-async fn run_core<M, F>(
+pub(crate) async fn run_core<M, F>(
     shard: &Rc<Shard>,
     mailbox: Mailbox,
     ready: mpsc::Sender<Result<NodeInfo, StartError>>,

@@ -1,6 +1,8 @@
 //! From the log to living groups and back to nothing: what a coordinator does when its partition
 //! comes to this node, and when it goes.
 
+use std::collections::BTreeSet;
+
 use bytes::Bytes;
 
 use crate::group::appends::Change;
@@ -10,6 +12,7 @@ use crate::group::group::Group;
 use crate::group::record::GroupRecord;
 use crate::group::timers::Timer;
 use crate::group::{GroupError, JoinRefused, Now, Output, Reply};
+use crate::types::{TopicId, TopicName};
 
 impl Coordinator {
     /// Takes one record of the log, in the log's order, before the first step. Records of kinds
@@ -71,6 +74,12 @@ impl Coordinator {
             group.assert_invariants();
         }
         step.set_timer(Timer::Retention, step.options.offsets_retention_check_interval);
+    }
+
+    /// Topics that offsets were committed for, as far as the commits say which.
+    pub fn topics_with_offsets(&self) -> BTreeSet<(TopicName, TopicId)> {
+        let offsets = self.groups.values().flat_map(|group| group.offsets.all_latest());
+        offsets.filter_map(|((name, _), offset)| Some((name, offset.topic_id?))).collect()
     }
 
     /// The partition goes to another node: everybody who waits is told to look for it.

@@ -8,9 +8,17 @@ use codec::Uuid;
 /// # Panics
 /// If the operating system has no randomness to give; nothing can be named then.
 pub fn random_uuid() -> Uuid {
-    loop {
+    uuid_from(|| {
         let mut bytes = [0_u8; 16];
         getrandom::fill(&mut bytes).expect("the operating system gives random bytes");
+        bytes
+    })
+}
+
+/// Asks for random bytes until they make an identity that can be given out.
+pub(super) fn uuid_from(mut random: impl FnMut() -> [u8; 16]) -> Uuid {
+    loop {
+        let bytes = random();
         let bits = u128::from_be_bytes(bytes);
         let version_4 = bits & !(0xF << 76) | (0x4 << 76);
         let variant = version_4 & !(0x3 << 62) | (0x2 << 62);

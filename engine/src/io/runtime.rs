@@ -6,8 +6,11 @@ use std::path::Path;
 use std::rc::Rc;
 use std::time::Duration;
 
+use codec::Uuid;
+
 use crate::io::block_buffer::BlockBuffer;
 use crate::io::directory::Directory;
+use crate::io::entropy;
 use crate::io::error::IoError;
 use crate::io::file::File;
 use crate::io::open_files::OpenFiles;
@@ -70,7 +73,7 @@ impl Runtime {
         match &self.arm {
             Arm::Uring(core) => core.id,
             #[cfg(test)]
-            Arm::Sim(_) => CoreId(0),
+            Arm::Sim(sim) => sim.core(),
         }
     }
 
@@ -138,6 +141,15 @@ impl Runtime {
             Arm::Uring(_) => uring::blocking(work).await,
             #[cfg(test)]
             Arm::Sim(_) => work(),
+        }
+    }
+
+    /// A random identity, never one that Kafka reserves.
+    pub fn random_uuid(&self) -> Uuid {
+        match &self.arm {
+            Arm::Uring(_) => entropy::random_uuid(),
+            #[cfg(test)]
+            Arm::Sim(sim) => entropy::uuid_from(|| sim.random_bytes()),
         }
     }
 

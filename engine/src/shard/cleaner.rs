@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Duration;
 
-use crate::io::random_uuid;
 use crate::log::{CleanBudget, CleanError, Cleanable, Load, Log, Throttle};
 use crate::shard::Shard;
 use crate::shard::options::running_config;
@@ -17,7 +16,7 @@ const BACKOFF_MIN: Duration = Duration::from_millis(10);
 impl Shard {
     /// Runs until the process stops.
     pub(super) async fn clean_on(self: Rc<Self>) {
-        let seed = random_uuid().0;
+        let seed = self.runtime.random_uuid().0;
         let (first, second) = seed.split_at(8);
         let number = |bytes: &[u8]| bytes.iter().fold(0, |sum, &byte| sum << 8 | u64::from(byte));
         let mut budget = CleanBudget {

@@ -15,7 +15,6 @@ use crate::cluster::command::{
     GrowTopic, Outcome, ProducerIdBlock, ResourceChange, ResourceReplacement, TopicRef,
 };
 use crate::cluster::{ClusterImage, ResourceKind};
-use crate::io::random_uuid;
 use crate::records::metadata::MetadataRecord;
 use crate::shard::Shard;
 use crate::shard::ask::Ask;
@@ -185,7 +184,7 @@ impl Controller {
         control: Control,
     ) -> (Vec<MetadataRecord>, Reply) {
         let config = self.shard.config();
-        let mut new_id = || TopicId(random_uuid().0);
+        let mut new_id = || TopicId(self.shard.runtime.random_uuid().0);
         match control {
             Control::CreateTopics { topics, validate_only, answer } => answered(
                 command::create_topics(image, &config, &topics, validate_only, &mut new_id),

@@ -3,7 +3,7 @@
 //! rules say so.
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::rc::{Rc, Weak};
 
 use bytes::Bytes;
@@ -29,12 +29,13 @@ pub const OFFSETS_TOPIC: &str = "__consumer_offsets";
 pub type GroupAnswer = Result<Reply, GroupError>;
 
 pub struct CoordinatorHost {
+    shard: Weak<Shard>,
     runtime: Runtime,
     partition: Rc<Partition>,
     state: RefCell<State>,
     next_request: Cell<u64>,
     /// Replies owed.
-    asked: RefCell<HashMap<RequestId, oneshot::Sender<GroupAnswer>>>,
+    asked: RefCell<BTreeMap<RequestId, oneshot::Sender<GroupAnswer>>>,
 }
 
 enum State {
@@ -49,8 +50,9 @@ enum State {
 
 impl CoordinatorHost {
     /// Begins to load; requests are answered with "loading" until that is done.
-    pub fn start(shard: &Shard, partition: Rc<Partition>, options: GroupOptions) -> Rc<Self> {
+    pub fn start(shard: &Rc<Shard>, partition: Rc<Partition>, options: GroupOptions) -> Rc<Self> {
         let host = Rc::new(Self {
+            shard: Rc::downgrade(shard),
             runtime: shard.runtime.clone(),
             partition,
             state: RefCell::new(State::Loading { deleted: Vec::new() }),
@@ -77,10 +79,24 @@ impl CoordinatorHost {
         coordinator.loaded(self.now(), &mut outputs);
         let before = self.state.replace(State::Ready(Box::new(coordinator)));
         self.carry_out(outputs);
-        if let State::Loading { deleted } = before {
+        if let State::Loading { mut deleted } = before {
+            deleted.extend(self.orphans());
             for (name, id) in deleted {
                 self.step(Input::TopicDeleted { name, id });
             }
+        }
+    }
+
+    /// Topics with offsets that are gone: the node died before it had written that of the offsets.
+    fn orphans(&self) -> Vec<(TopicName, TopicId)> {
+        let Some(shard) = self.shard.upgrade() else { return Vec::new() };
+        match &*self.state.borrow() {
+            State::Ready(coordinator) => {
+                let image = shard.image();
+                let topics = coordinator.topics_with_offsets().into_iter();
+                topics.filter(|(_, id)| image.topic(*id).is_none()).collect()
+            }
+            State::Loading { .. } | State::Failed => Vec::new(),
         }
     }
 
@@ -144,7 +160,7 @@ impl CoordinatorHost {
     /// Answers everybody who still waits: the partition leaves, or the node stops.
     pub fn leave(&self) {
         *self.state.borrow_mut() = State::Failed;
-        for (_, answer) in self.asked.borrow_mut().drain() {
+        for answer in std::mem::take(&mut *self.asked.borrow_mut()).into_values() {
             drop(answer.send(Err(GroupError::NotCoordinator)));
         }
     }
@@ -240,10 +256,20 @@ impl Shard {
         answer: oneshot::Sender<GroupAnswer>,
     ) {
         let host = self.coordinators.borrow().get(&partition).cloned();
-        match host {
-            Some(host) => host.ask(request, answer),
-            None => drop(answer.send(Err(GroupError::NotCoordinator))),
+        let Some(host) = host else { return drop(answer.send(Err(GroupError::NotCoordinator))) };
+        let gone = self.topics_gone(&request);
+        host.ask(request, answer);
+        for (name, id) in gone {
+            host.topic_deleted(&name, id);
         }
+    }
+
+    /// Topics that were there when the commit set out. Who deletes offsets has been here already.
+    fn topics_gone(&self, request: &Request) -> Vec<(TopicName, TopicId)> {
+        let Request::OffsetCommit(commit) = request else { return Vec::new() };
+        let image = self.image();
+        let named = commit.topics.iter().filter_map(|topic| Some((topic.name.clone(), topic.id?)));
+        named.filter(|(_, id)| image.topic(*id).is_none()).collect()
     }
 
     /// Puts one question to every coordinator of this core.

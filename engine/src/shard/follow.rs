@@ -135,7 +135,7 @@ impl Shard {
         let mut partitions = self.partitions.borrow_mut();
         let mut created = Vec::new();
         for topic in changed.iter().filter_map(|id| image.topic(*id)) {
-            let options = log_options(image, &self.config, topic);
+            let options = log_options(image, &self.config, topic, &self.sizes);
             for (index, registration) in &topic.partitions {
                 let id = PartitionId { topic: topic.id, index: *index };
                 if placement::owner(id, self.mailboxes.cores()) != self.core
@@ -202,7 +202,7 @@ impl Shard {
             host.leave();
         }
         let partitions: Vec<_> =
-            self.partitions.borrow_mut().drain().map(|(_, partition)| partition).collect();
+            std::mem::take(&mut *self.partitions.borrow_mut()).into_values().collect();
         let logs: Vec<_> = partitions.iter().map(|partition| partition.opened()).collect();
         let mut is_sound = self.is_sound.get();
         let closing = partitions.iter().map(|partition| partition.close());

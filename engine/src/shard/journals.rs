@@ -6,8 +6,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use crate::io::random_uuid;
-use crate::journal::{self, Journal, JournalOptions, Replay};
+use crate::journal::{self, Journal, Replay};
 use crate::shard::{Ask, CONTROLLER_CORE, Shard};
 
 #[derive(Default)]
@@ -25,8 +24,8 @@ impl Shard {
         let mut journals = self.journals.by_folder.borrow_mut();
         let journal = journals.entry(folder.to_owned()).or_insert_with(|| {
             let directory = self.runtime.directory(folder);
-            let options = JournalOptions::default();
-            Journal::new(&self.runtime, directory, self.core, random_uuid(), options)
+            let options = self.sizes.journal;
+            Journal::new(&self.runtime, directory, self.core, self.runtime.random_uuid(), options)
         });
         Rc::clone(journal)
     }

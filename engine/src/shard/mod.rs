@@ -26,7 +26,7 @@ mod upkeep;
 mod waiters;
 
 use std::cell::{Cell, RefCell};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -56,7 +56,7 @@ use journals::Journals;
 pub use logdirs::{LogDir, LogDirPartition};
 pub(crate) use mailbox::{Mailbox, Mailboxes};
 pub(crate) use metadata_log::{METADATA_FOLDER, MetadataError, MetadataLog};
-pub(crate) use options::running_config;
+pub(crate) use options::{Sizes, running_config};
 use partition::Partition;
 pub use request::{
     AbortedTransaction, Acks, Append, AppendFailure, Appended, EpochEnd, EpochEndAsk, Isolation,
@@ -76,6 +76,7 @@ pub(crate) struct Shard {
     pub stopping: Stopping,
     pub folders: DataFolders,
     config: Arc<BrokerConfig>,
+    sizes: Sizes,
     gather: Gather,
     journals: Journals,
     /// Only on the controller's core.
@@ -84,7 +85,7 @@ pub(crate) struct Shard {
     begun: Cell<Option<bool>>,
     begun_event: Event,
     image: RefCell<Arc<ClusterImage>>,
-    partitions: RefCell<HashMap<PartitionId, Rc<Partition>>>,
+    partitions: RefCell<BTreeMap<PartitionId, Rc<Partition>>>,
     coordinators: RefCell<BTreeMap<PartitionIndex, Rc<CoordinatorHost>>>,
     /// Held by whoever writes the core's checkpoint.
     remembered: Mutex<Remembered>,
@@ -103,6 +104,7 @@ pub(crate) struct ShardParts {
     pub config: Arc<BrokerConfig>,
     pub budget: Budget,
     pub folders: DataFolders,
+    pub sizes: Sizes,
 }
 
 impl Shard {
@@ -113,6 +115,7 @@ impl Shard {
             runtime: parts.runtime,
             mailboxes: parts.mailboxes,
             config: parts.config,
+            sizes: parts.sizes,
             budget: parts.budget,
             stopping: Stopping::default(),
             folders: parts.folders,
@@ -140,6 +143,12 @@ impl Shard {
 
     pub fn set_controller(&self, controller: Rc<Controller>) {
         *self.controller.borrow_mut() = Some(controller);
+    }
+
+    /// Controller and shard hold each other for as long as the process lives.
+    #[cfg(test)]
+    pub fn take_controller(&self) -> Option<Rc<Controller>> {
+        self.controller.borrow_mut().take()
     }
 
     /// Waits until the core has its image; false if the node stops before.

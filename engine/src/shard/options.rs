@@ -3,6 +3,7 @@
 use crate::cluster::{ClusterImage, ConfigResource, Topic};
 use crate::config::{self, BrokerConfig, RunningConfig, TopicConfig};
 use crate::group::GroupOptions;
+use crate::journal::JournalOptions;
 use crate::log::{CleanRules, LogOptions};
 use crate::record::TimestampType;
 use crate::types::Millis;
@@ -34,7 +35,20 @@ pub fn group_options(config: &BrokerConfig) -> GroupOptions {
     }
 }
 
-pub fn log_options(image: &ClusterImage, config: &BrokerConfig, topic: &Topic) -> LogOptions {
+/// What no setting of Kafka's says: how much memory and disk the logs of a core work with.
+#[derive(Clone, Debug, Default)]
+pub struct Sizes {
+    pub journal: JournalOptions,
+    /// What a topic's settings leave open.
+    pub log: LogOptions,
+}
+
+pub fn log_options(
+    image: &ClusterImage,
+    config: &BrokerConfig,
+    topic: &Topic,
+    sizes: &Sizes,
+) -> LogOptions {
     let topic_config = topic_config(image, config, topic);
     let is_compacted = topic_config.cleanup_policy.compact;
     // A segment is closed before its first record must have been through a pass.
@@ -63,6 +77,6 @@ pub fn log_options(image: &ClusterImage, config: &BrokerConfig, topic: &Topic) -
         },
         producer_age_max: running_config(image, config).producer_id_expiration,
         topic_id: Some(topic.id),
-        ..LogOptions::default()
+        ..sizes.log.clone()
     }
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use futures_channel::oneshot;
 
-use crate::io::{Fault, IoError, Moment, Operation, Runtime, random_uuid};
+use crate::io::{Fault, IoError, Moment, Operation, Runtime};
 use crate::journal::Journal;
 use crate::log::{
     self, AppendContext, AppendError, Kept, Log, LogOptions, OpenError, Opening, Origin,
@@ -305,7 +305,7 @@ impl Partition {
         let kept = self.kept.borrow().clone();
         match Log::open_with(runtime, folder.clone(), options.clone(), opening, &kept).await {
             Err(OpenError::OtherTopic { found, expected, .. }) => {
-                let away = log::set_aside(runtime, folder, random_uuid().0).await?;
+                let away = log::set_aside(runtime, folder, runtime.random_uuid().0).await?;
                 tracing::warn!(
                     partition = %folder.display(), %found, %expected, moved_to = %away.display(),
                     "the folder belonged to another topic; remove it if nobody misses it"

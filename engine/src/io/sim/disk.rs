@@ -260,7 +260,7 @@ impl Disk {
         Ok(())
     }
 
-    fn used(&self) -> u64 {
+    pub(super) fn used(&self) -> u64 {
         self.folders
             .values()
             .flat_map(|folder| folder.live.values())

@@ -4,40 +4,44 @@
 
 mod disk;
 mod executor;
+mod file;
 mod random;
 
 use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::future::{Future, pending};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::rc::Rc;
 use std::time::Duration;
 
 use bytes::Bytes;
 
+pub(crate) use file::SimFile;
 pub(crate) use random::Random;
 
-use crate::io::block_buffer::{Blocks, ReadBuffer};
 use crate::io::directory::Entry;
 use crate::io::error::{Fault, IoError, Operation};
 use crate::io::read_cache::ReadCacheOptions;
 use crate::io::runtime::{Moment, Runtime};
-use crate::io::sim::disk::{Disk, InodeId};
+use crate::io::sim::disk::Disk;
 use crate::io::sim::executor::Executor;
+use crate::io::space::Space;
 use crate::io::uring::Mode;
-use crate::types::Timestamp;
 use crate::types::limits::BLOCK_BYTES;
+use crate::types::{CoreId, Timestamp};
 
 /// Where virtual time starts on the wall clock.
-const WALL_CLOCK_START: i64 = 1_700_000_000_000;
+const WALL_CLOCK_START: Timestamp = Timestamp(1_700_000_000_000);
 
-/// One simulated core with its disk.
+/// A simulated machine, as one of its cores sees it. All cores share one executor: which of them
+/// comes next is chance, as on a machine whose cores are not in step.
 #[derive(Clone)]
 pub(crate) struct Sim {
-    inner: Rc<Inner>,
+    machine: Rc<Machine>,
+    core: CoreId,
 }
 
-struct Inner {
+struct Machine {
     executor: Executor,
     disk: RefCell<Disk>,
     random: RefCell<Random>,
@@ -46,6 +50,10 @@ struct Inner {
     crash_at: Cell<Option<u64>>,
     failures: RefCell<Vec<Failure>>,
     trace: RefCell<Vec<String>>,
+    /// What the wall clock showed when the machine started, and all that was set since.
+    wall_clock: Cell<Timestamp>,
+    /// How many times longer than usual the disk takes.
+    slowness: Cell<u32>,
 }
 
 /// An operation on a file whose path ends with `suffix` fails after `skip` that succeed.
@@ -58,37 +66,37 @@ pub(crate) struct Failure {
     pub times: u32,
 }
 
-#[derive(Clone, Debug)]
-pub(crate) struct SimFile {
-    sim: Sim,
-    inode: InodeId,
-    path: PathBuf,
-}
-
 impl fmt::Debug for Sim {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "Sim({} operations)", self.inner.operations.get())
+        write!(out, "Sim({} operations)", self.machine.operations.get())
     }
 }
 
 impl Sim {
     pub(crate) fn new(seed: u64) -> Self {
-        Self::with_disk(seed, Disk::new())
+        Self::with_disk(seed, Disk::new(), WALL_CLOCK_START)
     }
 
     /// A machine whose disk has this folder already.
     pub(crate) fn with_folder(seed: u64, path: &Path) -> Self {
-        let mut disk = Disk::new();
-        disk.create_folder(path).unwrap();
-        disk.settle();
-        Self::with_disk(seed, disk)
+        Self::with_folders(seed, &[path])
     }
 
-    fn with_disk(seed: u64, disk: Disk) -> Self {
+    pub(crate) fn with_folders(seed: u64, paths: &[&Path]) -> Self {
+        let mut disk = Disk::new();
+        for path in paths {
+            disk.create_folder(path).unwrap();
+        }
+        disk.settle();
+        Self::with_disk(seed, disk, WALL_CLOCK_START)
+    }
+
+    fn with_disk(seed: u64, disk: Disk, wall_clock: Timestamp) -> Self {
         let mut random = Random::new(seed);
         let executor = Executor::new(random.next());
         Self {
-            inner: Rc::new(Inner {
+            core: CoreId(0),
+            machine: Rc::new(Machine {
                 executor,
                 disk: RefCell::new(disk),
                 random: RefCell::new(random),
@@ -96,115 +104,166 @@ impl Sim {
                 crash_at: Cell::new(None),
                 failures: RefCell::default(),
                 trace: RefCell::default(),
+                wall_clock: Cell::new(wall_clock),
+                slowness: Cell::new(1),
             }),
         }
     }
 
+    /// The first core.
     pub(crate) fn runtime(&self) -> Runtime {
+        self.runtime_of(CoreId(0))
+    }
+
+    pub(crate) fn runtime_of(&self, core: CoreId) -> Runtime {
         let cache = ReadCacheOptions { bytes_max: 16 * BLOCK_BYTES, chunk_bytes: BLOCK_BYTES };
-        Runtime::sim(self.clone(), 8, cache)
+        Runtime::sim(Self { core, ..self.clone() }, 8, cache)
     }
 
     /// Runs `main` and all it spawns; `None` if the crash came first.
     pub(crate) fn run<T: 'static>(&self, main: impl Future<Output = T> + 'static) -> Option<T> {
-        self.inner.executor.run(main)
+        self.machine.executor.run(main)
     }
 
     /// The power goes out now: what was not synced survives as the seed decides. Returns the
     /// machine after its next start.
     pub(crate) fn crash(&self) -> Self {
-        self.inner.executor.end();
-        let mut random = self.inner.random.borrow_mut();
-        let mut disk = self.inner.disk.take();
+        self.machine.executor.end();
+        let mut random = self.machine.random.borrow_mut();
+        let mut disk = self.machine.disk.take();
         disk.crash(&mut random);
-        Self::with_disk(random.next(), disk)
+        Self::with_disk(random.next(), disk, self.wall_clock())
     }
 
     /// The process ends in order, or is killed: everything written reaches the disk.
     pub(crate) fn restart(&self) -> Self {
-        self.inner.executor.end();
-        let mut disk = self.inner.disk.take();
+        self.machine.executor.end();
+        let mut disk = self.machine.disk.take();
         disk.complete_all();
-        Self::with_disk(self.inner.random.borrow_mut().next(), disk)
+        let seed = self.machine.random.borrow_mut().next();
+        Self::with_disk(seed, disk, self.wall_clock())
     }
 
     /// The power goes out at the start of the disk operation with this number, counted from 1.
     pub(crate) fn crash_at_operation(&self, number: u64) {
-        self.inner.crash_at.set(Some(number));
+        self.machine.crash_at.set(Some(number));
     }
 
     pub(crate) fn operation_count(&self) -> u64 {
-        self.inner.operations.get()
+        self.machine.operations.get()
     }
 
     pub(crate) fn fail(&self, failure: Failure) {
-        self.inner.failures.borrow_mut().push(failure);
+        self.machine.failures.borrow_mut().push(failure);
     }
 
     /// What is to fail from now on; returns what was to fail until now.
     pub(crate) fn replace_failures(&self, failures: Vec<Failure>) -> Vec<Failure> {
-        self.inner.failures.replace(failures)
+        self.machine.failures.replace(failures)
     }
 
     /// Bytes that fit on the disk in all.
     pub(crate) fn set_capacity(&self, bytes: Option<u64>) {
-        self.inner.disk.borrow_mut().capacity = bytes;
+        self.machine.disk.borrow_mut().capacity = bytes;
     }
 
     /// Changes what is stored, as a decaying disk does, and says how long the file is.
     pub(crate) fn corrupt(&self, path: &Path, change: impl FnOnce(&mut Vec<u8>)) {
-        self.inner.disk.borrow_mut().corrupt(path, change);
+        self.machine.disk.borrow_mut().corrupt(path, change);
     }
 
     pub(crate) fn content(&self, path: &Path) -> Option<Vec<u8>> {
-        self.inner.disk.borrow().content(path)
+        self.machine.disk.borrow().content(path)
     }
 
     /// Every file with its path, in order.
     pub(crate) fn contents(&self) -> Vec<(String, Vec<u8>)> {
-        self.inner.disk.borrow().contents()
+        self.machine.disk.borrow().contents()
     }
 
     pub(crate) fn random(&self, below: u64) -> u64 {
-        self.inner.random.borrow_mut().below(below)
+        self.machine.random.borrow_mut().below(below)
+    }
+
+    pub(in crate::io) fn core(&self) -> CoreId {
+        self.core
+    }
+
+    pub(in crate::io) fn random_bytes(&self) -> [u8; 16] {
+        let mut random = self.machine.random.borrow_mut();
+        (u128::from(random.next()) << 64 | u128::from(random.next())).to_be_bytes()
+    }
+
+    pub(in crate::io) fn space(&self) -> Space {
+        let disk = self.machine.disk.borrow();
+        let total_bytes = disk.capacity.unwrap_or(1 << 40);
+        Space { total_bytes, usable_bytes: total_bytes.saturating_sub(disk.used()) }
+    }
+
+    pub(crate) fn used_bytes(&self) -> u64 {
+        self.machine.disk.borrow().used()
+    }
+
+    /// Writes a line between those of the disk.
+    pub(crate) fn note(&self, what: String) {
+        let now = self.machine.executor.now().as_micros();
+        self.machine.trace.borrow_mut().push(format!("{now} {what}"));
+    }
+
+    pub(crate) fn take_trace(&self) -> Vec<String> {
+        self.machine.trace.take()
     }
 
     pub(crate) fn trace(&self) -> Vec<String> {
-        self.inner.trace.borrow().clone()
+        self.machine.trace.borrow().clone()
     }
 
     pub(crate) fn spawn(&self, future: impl Future<Output = ()> + 'static) {
-        self.inner.executor.spawn(Box::pin(future));
+        self.machine.executor.spawn(Box::pin(future));
     }
 
     pub(crate) async fn yield_now(&self) {
-        self.inner.executor.yield_now().await;
+        self.machine.executor.yield_now().await;
     }
 
     pub(crate) async fn sleep(&self, duration: Duration) {
-        self.inner.executor.sleep(duration).await;
+        self.machine.executor.sleep(duration).await;
     }
 
     pub(crate) fn now(&self) -> Moment {
-        Moment(self.inner.executor.now())
+        Moment(self.machine.executor.now())
     }
 
     pub(crate) fn wall_clock(&self) -> Timestamp {
-        let passed = i64::try_from(self.inner.executor.now().as_millis()).unwrap();
-        Timestamp(WALL_CLOCK_START + passed)
+        let passed = i64::try_from(self.machine.executor.now().as_millis()).unwrap();
+        Timestamp(self.machine.wall_clock.get().0 + passed)
+    }
+
+    /// Somebody sets the wall clock; the monotonic clock does not notice.
+    pub(crate) fn shift_wall_clock(&self, millis: i64) {
+        let shown = &self.machine.wall_clock;
+        shown.set(Timestamp(shown.get().0 + millis));
+    }
+
+    pub(crate) fn set_slowness(&self, times: u32) {
+        self.machine.slowness.set(times);
     }
 
     /// Counts the operation, crashes if its number came up, and says whether it is to fail.
     async fn begin(&self, operation: Operation, path: &Path) -> Result<(), IoError> {
-        let number = self.inner.operations.get() + 1;
-        self.inner.operations.set(number);
-        let now = self.inner.executor.now().as_micros();
-        self.inner.trace.borrow_mut().push(format!("{now} {operation:?} {}", path.display()));
-        if self.inner.crash_at.get() == Some(number) {
-            self.inner.executor.stop();
+        let number = self.machine.operations.get() + 1;
+        self.machine.operations.set(number);
+        let now = self.machine.executor.now().as_micros();
+        self.machine.trace.borrow_mut().push(format!(
+            "{now} {} {operation:?} {}",
+            self.core,
+            path.display()
+        ));
+        if self.machine.crash_at.get() == Some(number) {
+            self.machine.executor.stop();
             pending::<()>().await;
         }
-        let mut failures = self.inner.failures.borrow_mut();
+        let mut failures = self.machine.failures.borrow_mut();
         for failure in failures.iter_mut() {
             let matches =
                 failure.operation == operation && path.to_string_lossy().ends_with(&failure.suffix);
@@ -223,14 +282,14 @@ impl Sim {
 
     async fn latency(&self) {
         let micros = 20 + self.random(400);
-        self.sleep(Duration::from_micros(micros)).await;
+        self.sleep(Duration::from_micros(micros) * self.machine.slowness.get()).await;
     }
 
     pub(in crate::io) async fn open(&self, path: &Path, mode: Mode) -> Result<SimFile, IoError> {
         let operation = if mode == Mode::CreateNew { Operation::Create } else { Operation::Open };
         self.begin(operation, path).await?;
         let inode = {
-            let mut disk = self.inner.disk.borrow_mut();
+            let mut disk = self.machine.disk.borrow_mut();
             if mode == Mode::CreateNew { disk.create_file(path) } else { disk.find_file(path) }
         };
         self.latency().await;
@@ -245,8 +304,8 @@ impl Sim {
         effect: impl FnOnce(&mut Disk) -> Result<T, Fault>,
     ) -> Result<T, IoError> {
         self.begin(operation, path).await?;
-        self.inner.disk.borrow_mut().now = self.wall_clock();
-        let result = effect(&mut self.inner.disk.borrow_mut());
+        self.machine.disk.borrow_mut().now = self.wall_clock();
+        let result = effect(&mut self.machine.disk.borrow_mut());
         self.latency().await;
         result.map_err(|fault| IoError::new(operation, path, fault, "simulated"))
     }
@@ -290,10 +349,10 @@ impl Sim {
 
     pub(crate) async fn sync_directory(&self, path: &Path) -> Result<(), IoError> {
         self.begin(Operation::SyncDirectory, path).await?;
-        let covered = self.inner.disk.borrow().folder_changes(path);
+        let covered = self.machine.disk.borrow().folder_changes(path);
         self.latency().await;
         let result =
-            covered.and_then(|count| self.inner.disk.borrow_mut().sync_folder(path, count));
+            covered.and_then(|count| self.machine.disk.borrow_mut().sync_folder(path, count));
         result.map_err(|fault| IoError::new(Operation::SyncDirectory, path, fault, "simulated"))
     }
 
@@ -342,57 +401,6 @@ impl Sim {
             Err(error) if error.is_not_found() => Ok(None),
             other => other.map(Some),
         }
-    }
-}
-
-impl SimFile {
-    pub(crate) async fn read(&self, position: u64, len: usize) -> Result<ReadBuffer, IoError> {
-        let len = u64::try_from(len).unwrap();
-        self.sim
-            .apply(Operation::Read, &self.path, |disk| {
-                Ok(ReadBuffer::sim(disk.read(self.inode, position, len)))
-            })
-            .await
-    }
-
-    pub(crate) async fn write(&self, blocks: &Blocks, position: u64) -> Result<(), IoError> {
-        self.write_bytes(blocks.to_vec(), position).await
-    }
-
-    async fn write_bytes(&self, bytes: Vec<u8>, position: u64) -> Result<(), IoError> {
-        let written = self
-            .sim
-            .apply(Operation::Write, &self.path, |disk| disk.write(self.inode, position, bytes))
-            .await?;
-        self.sim.inner.disk.borrow_mut().complete(self.inode, written);
-        Ok(())
-    }
-
-    pub(crate) async fn sync(&self) -> Result<(), IoError> {
-        if let Err(error) = self.sim.begin(Operation::Sync, &self.path).await {
-            // As kernels do: the dirty data is forgotten, and the next sync will succeed.
-            let mut random = self.sim.inner.random.borrow_mut();
-            self.sim.inner.disk.borrow_mut().forget_unsynced(self.inode, &mut random);
-            return Err(error);
-        }
-        let covered = self.sim.inner.disk.borrow().completed(self.inode);
-        self.sim.latency().await;
-        self.sim.inner.disk.borrow_mut().sync_file(self.inode, &covered);
-        Ok(())
-    }
-
-    pub(crate) async fn preallocate(&self, len: u64) -> Result<(), IoError> {
-        self.sim
-            .apply(Operation::Preallocate, &self.path, |disk| disk.extend(self.inode, len))
-            .await
-    }
-
-    pub(crate) async fn truncate(&self, len: u64) -> Result<(), IoError> {
-        self.sim.apply(Operation::Truncate, &self.path, |disk| disk.set_len(self.inode, len)).await
-    }
-
-    pub(crate) fn len(&self) -> u64 {
-        self.sim.inner.disk.borrow().len(self.inode)
     }
 }
 

@@ -1,5 +1,6 @@
 //! The simulator's own promises, its determinism first.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::*;
