@@ -294,6 +294,8 @@ impl Log {
             state.names_synced = false;
         }
         active.forget_index();
+        // Retention closes segments too, and whoever was refused meanwhile waits for nobody else.
+        self.room.notify();
         self.drop_resume_points().await;
         Ok(())
     }

@@ -13,6 +13,7 @@ use crate::log::{AppendError, NotDurable};
 use crate::record::{BatchBuilder, CheckedBatch, Compression};
 use crate::sim::client::Client;
 use crate::sim::ledger::Tag;
+use crate::sim::model::Fate;
 use crate::types::{Offset, PartitionId, ProducerEpoch, ProducerId, Sequence};
 
 /// How often a producer tries while the disk is full, before it gives up until the next run.
@@ -158,8 +159,9 @@ impl Client {
 
     /// At the start of a run. False if there is nothing to be done in it.
     async fn meet(&mut self, producer: &mut Producer) -> bool {
-        let is_live = |id: &PartitionId| self.model.borrow().is_live(id.topic);
-        producer.lanes.retain(|id, _| is_live(id));
+        // A topic whose deletion was asked for may live on, and knows its producers then.
+        let is_gone = |id: &PartitionId| self.model.borrow().topics[&id.topic].fate == Fate::Gone;
+        producer.lanes.retain(|id, _| !is_gone(id));
         for lane in producer.lanes.values_mut() {
             lane.state = State::Open;
             if !producer.is_idempotent {

@@ -317,3 +317,24 @@ fn a_folder_of_another_topic_is_refused() {
         assert!(matches!(other.err(), Some(crate::log::OpenError::OtherTopic { .. })));
     });
 }
+
+#[test]
+fn an_append_that_comes_while_retention_closes_the_segment_is_not_forgotten() {
+    for seed in 0..200 {
+        simulate(seed, async move |runtime| {
+            let options = LogOptions { retention_age_max: Some(Millis(1)), ..small_options() };
+            let log = open(&runtime, options, Opening::Clean).await;
+            append_durably(&log, &[batch(1, 100)]).await;
+            log.flush().await.unwrap();
+            let retained = async {
+                let end = log.ends().durable_end;
+                log.apply_retention(Timestamp(1_700_000_900_000), end).await.unwrap()
+            };
+            let appended = async {
+                runtime.sleep(std::time::Duration::from_micros(seed * 20)).await;
+                append_durably(&log, &[batch(1, 100)]).await
+            };
+            futures_util::join!(retained, appended);
+        });
+    }
+}
