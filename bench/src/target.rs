@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use client::{
-    Client, ClientError, ClientOptions, IsolationLevel, TopicPartition,
+    Client, ClientError, ClientOptions, IsolationLevel, TopicMetadata, TopicPartition,
     admin::{Admin, NewTopic, OffsetSpec},
 };
 use wire::{ErrorCode, Uuid};
@@ -65,16 +65,12 @@ pub async fn find(bootstrap: &str, topic: &str) -> Result<Loaded, BenchError> {
     let admin = Admin::new(client.clone());
     let found = client.retry().run(async || client.topic(topic).await).await?;
     let mut leaders: BTreeMap<i32, Vec<Partition>> = BTreeMap::new();
+    let starts = offsets(&admin, &found, OffsetSpec::Earliest).await?;
+    let ends = offsets(&admin, &found, OffsetSpec::Latest).await?;
     for partition in &found.partitions {
         let index = partition.index;
-        let name = TopicPartition::new(topic, index);
-        let wanted = [(name.clone(), OffsetSpec::Earliest), (name, OffsetSpec::Latest)];
-        let mut offsets = Vec::new();
-        for (_, found) in admin.list_offsets(&wanted, IsolationLevel::ReadUncommitted).await? {
-            offsets.push(found.map_err(ClientError::from)?.offset.unwrap_or(0));
-        }
         let leader = client.retry().run(async || client.leader(topic, index).await).await?;
-        let [start, end] = offsets[..] else {
+        let (Some(&start), Some(&end)) = (starts.get(&index), ends.get(&index)) else {
             return Err(ClientError::Incomplete { api: "ListOffsets" }.into());
         };
         leaders.entry(leader).or_default().push(Partition { index, start, end });
@@ -84,6 +80,23 @@ pub async fn find(bootstrap: &str, topic: &str) -> Result<Loaded, BenchError> {
         Some((metadata.brokers.get(&leader)?.address(), partitions))
     });
     Ok(Loaded { topic: topic.to_owned(), topic_id: found.id, leaders: leaders.collect() })
+}
+
+/// Of each partition.
+async fn offsets(
+    admin: &Admin,
+    topic: &TopicMetadata,
+    spec: OffsetSpec,
+) -> Result<BTreeMap<i32, i64>, BenchError> {
+    let wanted = topic.partitions.iter();
+    let wanted = wanted.map(|partition| (TopicPartition::new(&topic.name, partition.index), spec));
+    let wanted: Vec<_> = wanted.collect();
+    let mut offsets = BTreeMap::new();
+    for (name, found) in admin.list_offsets(&wanted, IsolationLevel::ReadUncommitted).await? {
+        let found = found.map_err(ClientError::from)?;
+        offsets.insert(name.partition, found.offset.unwrap_or(0));
+    }
+    Ok(offsets)
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@
 mod cluster;
 mod configs;
 mod groups;
+mod list_offsets;
 mod offsets;
 mod topics;
 
@@ -13,7 +14,8 @@ use std::time::Duration;
 pub use cluster::{ClusterBroker, ClusterDescription, LogDirectory, ReplicaSize};
 pub use configs::{ConfigChange, ConfigEntry, ConfigResource, ConfigSource, ResourceKind};
 pub use groups::{GroupDescription, GroupListing, GroupMember};
-pub use offsets::{CommittedOffset, FoundOffset, OffsetSpec};
+pub use list_offsets::{FoundOffset, OffsetSpec};
+pub use offsets::CommittedOffset;
 pub use topics::{CreatedTopic, NewPartitions, NewTopic};
 
 use crate::{Client, ServerError};

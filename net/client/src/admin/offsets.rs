@@ -1,12 +1,10 @@
-//! Offsets of partitions and of groups.
+//! Offsets of groups, and the records below an offset.
 
 use std::collections::BTreeMap;
 
 use wire::messages::{
-    DeleteRecordsRequest, ListOffsetsRequest, OffsetCommitRequest, OffsetDeleteRequest,
-    OffsetFetchRequest,
+    DeleteRecordsRequest, OffsetCommitRequest, OffsetDeleteRequest, OffsetFetchRequest,
     delete_records_request::{DeleteRecordsPartition, DeleteRecordsTopic},
-    list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic},
     offset_commit_request::{OffsetCommitRequestPartition, OffsetCommitRequestTopic},
     offset_delete_request::{OffsetDeleteRequestPartition, OffsetDeleteRequestTopic},
     offset_fetch_request::{
@@ -16,31 +14,9 @@ use wire::messages::{
 
 use super::{Admin, Outcomes};
 use crate::{
-    ClientError, CoordinatorKind, IsolationLevel, Retriable, ServerError, Target, TopicPartition,
-    check, limits::OFFSET_REQUEST_VERSION_MAX,
+    ClientError, CoordinatorKind, Retriable, ServerError, Target, TopicPartition, check,
+    limits::OFFSET_REQUEST_VERSION_MAX,
 };
-
-/// Which offset of a partition is asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum OffsetSpec {
-    Earliest,
-    /// The offset after the last record that the isolation level shows.
-    Latest,
-    /// Of the record with the largest timestamp.
-    MaxTimestamp,
-    /// Of the first record that is not older (milliseconds since 1970).
-    At(i64),
-    EarliestLocal,
-    LatestTiered,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct FoundOffset {
-    /// `None` if no record fits, for example none is as young as asked.
-    pub offset: Option<i64>,
-    pub timestamp: Option<i64>,
-    pub leader_epoch: Option<i32>,
-}
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CommittedOffset {
@@ -49,70 +25,7 @@ pub struct CommittedOffset {
     pub metadata: String,
 }
 
-impl OffsetSpec {
-    const fn to_wire(self) -> i64 {
-        match self {
-            Self::Latest => -1,
-            Self::Earliest => -2,
-            Self::MaxTimestamp => -3,
-            Self::EarliestLocal => -4,
-            Self::LatestTiered => -5,
-            Self::At(timestamp) => timestamp,
-        }
-    }
-}
-
 impl Admin {
-    /// Asks the leader of each partition.
-    pub async fn list_offsets(
-        &self,
-        wanted: &[(TopicPartition, OffsetSpec)],
-        isolation: IsolationLevel,
-    ) -> Result<Outcomes<TopicPartition, FoundOffset>, ClientError> {
-        let mut outcomes = Vec::with_capacity(wanted.len());
-        for (partition, spec) in wanted {
-            let ask = async || self.list_offset(partition, *spec, isolation).await;
-            let found = item(self.client.retry().run(ask).await)?;
-            outcomes.push((partition.clone(), found));
-        }
-        Ok(outcomes)
-    }
-
-    async fn list_offset(
-        &self,
-        partition: &TopicPartition,
-        spec: OffsetSpec,
-        isolation: IsolationLevel,
-    ) -> Result<FoundOffset, ClientError> {
-        let leader = self.client.leader(&partition.topic, partition.partition).await?;
-        let request = ListOffsetsRequest {
-            replica_id: -1,
-            isolation_level: isolation.to_wire(),
-            topics: vec![ListOffsetsTopic {
-                name: partition.topic.clone(),
-                partitions: vec![ListOffsetsPartition {
-                    partition_index: partition.partition,
-                    current_leader_epoch: -1,
-                    timestamp: spec.to_wire(),
-                    ..ListOffsetsPartition::default()
-                }],
-                ..ListOffsetsTopic::default()
-            }],
-            timeout_ms: self.timeout_ms(),
-            ..ListOffsetsRequest::default()
-        };
-        let response = self.client.call(Target::Node(leader), &request).await?;
-        let found = response.topics.into_iter().flat_map(|topic| topic.partitions).next();
-        let found = found.ok_or(ClientError::Incomplete { api: "ListOffsets" })?;
-        check(found.error_code, None, || format!("find an offset of {partition}"))
-            .inspect_err(|_| self.client.forget(&partition.topic))?;
-        Ok(FoundOffset {
-            offset: (found.offset >= 0).then_some(found.offset),
-            timestamp: (found.timestamp >= 0).then_some(found.timestamp),
-            leader_epoch: (found.leader_epoch >= 0).then_some(found.leader_epoch),
-        })
-    }
-
     /// What a group has committed, for all partitions or for the given ones; partitions without a
     /// commit are left out.
     pub async fn committed_offsets(
@@ -325,7 +238,9 @@ impl Admin {
 }
 
 /// What the broker refuses concerns one item; any other error concerns all.
-fn item<T>(result: Result<T, ClientError>) -> Result<Result<T, ServerError>, ClientError> {
+pub(super) fn item<T>(
+    result: Result<T, ClientError>,
+) -> Result<Result<T, ServerError>, ClientError> {
     match result {
         Ok(value) => Ok(Ok(value)),
         Err(ClientError::Server(error)) => Ok(Err(error)),
@@ -333,7 +248,7 @@ fn item<T>(result: Result<T, ClientError>) -> Result<Result<T, ServerError>, Cli
     }
 }
 
-fn by_topic(partitions: &[TopicPartition]) -> Vec<(String, Vec<i32>)> {
+pub(super) fn by_topic(partitions: &[TopicPartition]) -> Vec<(String, Vec<i32>)> {
     let mut topics: BTreeMap<&str, Vec<i32>> = BTreeMap::new();
     for partition in partitions {
         topics.entry(&partition.topic).or_default().push(partition.partition);

@@ -1,5 +1,7 @@
 //! Topics and their partitions.
 
+use std::rc::Rc;
+
 use wire::{
     Uuid,
     messages::{
@@ -48,10 +50,11 @@ impl Admin {
     pub async fn topics(
         &self,
         names: Option<&[String]>,
-    ) -> Result<Vec<TopicMetadata>, ClientError> {
+    ) -> Result<Vec<Rc<TopicMetadata>>, ClientError> {
         let ask = async || Ok::<_, ClientError>(self.client.ask_metadata(names).await?);
         let metadata = self.client.retry().run(ask).await?;
-        let wanted = |topic: &&TopicMetadata| names.is_none_or(|names| names.contains(&topic.name));
+        let wanted =
+            |topic: &&Rc<TopicMetadata>| names.is_none_or(|names| names.contains(&topic.name));
         Ok(metadata.topics.values().filter(wanted).cloned().collect())
     }
 

@@ -1,6 +1,7 @@
 //! Who is in the cluster and who leads what, as of the last answers.
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use wire::{
     Uuid,
@@ -12,7 +13,7 @@ pub struct Metadata {
     pub cluster_id: Option<String>,
     pub controller: Option<i32>,
     pub brokers: BTreeMap<i32, BrokerMetadata>,
-    pub topics: BTreeMap<String, TopicMetadata>,
+    pub topics: BTreeMap<String, Rc<TopicMetadata>>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,12 +54,14 @@ impl BrokerMetadata {
 
 impl TopicMetadata {
     pub fn partition(&self, index: i32) -> Option<&PartitionMetadata> {
-        self.partitions.iter().find(|partition| partition.index == index)
+        let place =
+            self.partitions.binary_search_by_key(&index, |partition| partition.index).ok()?;
+        self.partitions.get(place)
     }
 }
 
 impl Metadata {
-    pub fn topic_by_id(&self, id: Uuid) -> Option<&TopicMetadata> {
+    pub fn topic_by_id(&self, id: Uuid) -> Option<&Rc<TopicMetadata>> {
         self.topics.values().find(|topic| topic.id == id)
     }
 
@@ -67,7 +70,7 @@ impl Metadata {
         let mut topics = if is_all { BTreeMap::new() } else { self.topics.clone() };
         for topic in response.topics {
             if let Some(name) = topic.name.clone() {
-                topics.insert(name.clone(), topic_metadata(name, topic));
+                topics.insert(name.clone(), Rc::new(topic_metadata(name, topic)));
             }
         }
         let brokers = response.brokers.into_iter().map(|broker| {

@@ -239,7 +239,7 @@ impl Client {
     }
 
     /// A topic, as known or else as asked for; one attempt.
-    pub async fn topic(&self, name: &str) -> Result<TopicMetadata, ClientError> {
+    pub async fn topic(&self, name: &str) -> Result<Rc<TopicMetadata>, ClientError> {
         let shared = &self.shared;
         let asked_at = shared.asked_at.borrow().get(name).copied();
         let age = asked_at.map(|at| socket::now().saturating_duration_since(at));
@@ -248,13 +248,13 @@ impl Client {
             && let Some(topic) = known.topics.get(name)
             && topic.error_code == 0
         {
-            return Ok(topic.clone());
+            return Ok(Rc::clone(topic));
         }
         let metadata = self.ask_metadata(Some(&[name.to_owned()])).await?;
         let missing = ClientError::Incomplete { api: "Metadata" };
         let topic = metadata.topics.get(name).ok_or(missing)?;
         check(topic.error_code, None, || format!("find topic {name:?}"))?;
-        Ok(topic.clone())
+        Ok(Rc::clone(topic))
     }
 
     /// Who leads a partition; one attempt.

@@ -1,5 +1,7 @@
 //! Topics as a user wants to see them: partitions, and the settings that differ from the default.
 
+use std::rc::Rc;
+
 use client::{
     ClientError, TopicMetadata,
     admin::{Admin, ConfigEntry, ConfigResource, ConfigSource},
@@ -105,7 +107,7 @@ impl Selection {
 }
 
 /// The selected topics, sorted by name.
-pub async fn list(admin: &Admin, selection: &Selection) -> Result<Vec<TopicMetadata>, Failure> {
+pub async fn list(admin: &Admin, selection: &Selection) -> Result<Vec<Rc<TopicMetadata>>, Failure> {
     let mut topics = admin.topics(None).await?;
     topics.retain(|topic| selection.includes(&topic.name, topic.is_internal));
     topics.sort_by(|one, other| one.name.cmp(&other.name));
@@ -192,15 +194,15 @@ async fn ask_partitions(
     }
 }
 
-fn from_metadata(found: Vec<TopicMetadata>) -> Result<Vec<Topic>, Failure> {
+fn from_metadata(found: Vec<Rc<TopicMetadata>>) -> Result<Vec<Topic>, Failure> {
     let mut topics = Vec::with_capacity(found.len());
     for topic in found {
         check(topic.error_code, None, || format!("describe topic {:?}", topic.name))?;
-        let partitions = topic.partitions.into_iter().map(|partition| Partition {
+        let partitions = topic.partitions.iter().map(|partition| Partition {
             index: partition.index,
             leader: partition.leader,
-            replicas: partition.replicas,
-            in_sync: partition.in_sync_replicas,
+            replicas: partition.replicas.clone(),
+            in_sync: partition.in_sync_replicas.clone(),
             eligible: None,
             last_known_eligible: None,
         });
@@ -209,7 +211,7 @@ fn from_metadata(found: Vec<TopicMetadata>) -> Result<Vec<Topic>, Failure> {
             is_internal: topic.is_internal,
             partitions: partitions.collect(),
             configs: Vec::new(),
-            name: topic.name,
+            name: topic.name.clone(),
         });
     }
     Ok(topics)

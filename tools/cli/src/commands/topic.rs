@@ -1,5 +1,7 @@
 //! `corelog topic`.
 
+use std::rc::Rc;
+
 use clap::{Args, Subcommand};
 use client::admin::{Admin, ConfigChange, ConfigResource, NewPartitions, NewTopic, Outcomes};
 use serde_json::json;
@@ -174,11 +176,11 @@ async fn list_topics(admin: &Admin, list: &List) -> Result<(), Failure> {
         None => Selection::all(list.exclude_internal),
     };
     let found = topics::list(admin, &selection).await?;
-    let replicas = |topic: &client::TopicMetadata| {
+    let replicas = |topic: &Rc<client::TopicMetadata>| {
         topic.partitions.first().map_or(0, |partition| partition.replicas.len())
     };
     if list.json {
-        let listed = |topic: &client::TopicMetadata| {
+        let listed = |topic: &Rc<client::TopicMetadata>| {
             json!({
                 "name": topic.name,
                 "id": topic.id.to_string(),
@@ -189,7 +191,7 @@ async fn list_topics(admin: &Admin, list: &List) -> Result<(), Failure> {
         };
         return out::json(&found.iter().map(listed).collect::<Vec<_>>());
     }
-    let row = |topic: &client::TopicMetadata| {
+    let row = |topic: &Rc<client::TopicMetadata>| {
         vec![
             topic.name.clone(),
             topic.partitions.len().to_string(),
@@ -205,7 +207,7 @@ async fn describe_topics(admin: &Admin, describe: &Describe) -> Result<(), Failu
     let mut names = describe.names.clone();
     if names.is_empty() {
         let all = topics::list(admin, &Selection::all(false)).await?;
-        names = all.into_iter().map(|topic| topic.name).collect();
+        names = all.into_iter().map(|topic| topic.name.clone()).collect();
     }
     names.sort_unstable();
     names.dedup();

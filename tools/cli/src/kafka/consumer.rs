@@ -181,7 +181,7 @@ async fn source(
             if found.is_empty() {
                 return Err(Failure::failed(format!("no topic matches {expression:?}")));
             }
-            found.into_iter().map(|topic| topic.name).collect()
+            found.into_iter().map(|topic| topic.name.clone()).collect()
         }
     };
     Ok(Source::Group { topics, options: Box::new(settings.group.clone()) })

@@ -125,10 +125,10 @@ fn selection(parsed: &Parsed) -> Result<Selection, Failure> {
 async fn chosen(admin: &Admin, parsed: &Parsed) -> Result<Vec<String>, Failure> {
     let found = topics::list(admin, &selection(parsed)?).await?;
     let names: Vec<String> = match parsed.value("topic-id") {
-        None => found.into_iter().map(|topic| topic.name).collect(),
+        None => found.into_iter().map(|topic| topic.name.clone()).collect(),
         Some(id) => {
             let with_id = found.into_iter().filter(|topic| topic.id.to_string() == id);
-            let names: Vec<String> = with_id.map(|topic| topic.name).collect();
+            let names: Vec<String> = with_id.map(|topic| topic.name.clone()).collect();
             if names.is_empty() && !parsed.has("if-exists") {
                 return Err(Failure::failed(format!("TopicId '{id}' does not exist as expected")));
             }
