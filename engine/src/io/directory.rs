@@ -14,8 +14,8 @@ use crate::io::runtime::{Arm, Runtime};
 use crate::types::Timestamp;
 
 /// Only the broker's own user may look into its data.
-const FOLDER_MODE: u32 = 0o700;
-const FILE_MODE: u32 = 0o600;
+pub(super) const FOLDER_MODE: u32 = 0o700;
+pub(super) const FILE_MODE: u32 = 0o600;
 
 /// The suffix of a file that [`Directory::write_file_atomically`] has not finished.
 pub const UNFINISHED_SUFFIX: &str = ".tmp";
@@ -67,26 +67,7 @@ impl Directory {
     /// because nothing of ours has such a name.
     pub async fn list(&self) -> Result<Vec<Entry>, IoError> {
         match &self.runtime.arm {
-            Arm::Uring(_) => {
-                self.blocking(Operation::List, &self.path, |path| {
-                    let mut entries = Vec::new();
-                    for entry in fs::read_dir(path)? {
-                        let entry = entry?;
-                        let Ok(name) = entry.file_name().into_string() else { continue };
-                        let metadata = match entry.metadata() {
-                            Ok(metadata) => metadata,
-                            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-                            Err(error) => return Err(error),
-                        };
-                        let is_folder = metadata.is_dir();
-                        let len = if is_folder { 0 } else { metadata.len() };
-                        entries.push(Entry { name, is_folder, len });
-                    }
-                    entries.sort();
-                    Ok(entries)
-                })
-                .await
-            }
+            Arm::Uring(_) => self.blocking(Operation::List, &self.path, list_folder).await,
             #[cfg(test)]
             Arm::Sim(sim) => sim.list(&self.path).await,
         }
@@ -304,6 +285,27 @@ impl Directory {
             .await
             .map_err(|error| IoError::from_os(operation, path, &error))
     }
+}
+
+pub(super) fn list_folder(path: &Path) -> io::Result<Vec<Entry>> {
+    let mut entries = Vec::new();
+    for entry in fs::read_dir(path)? {
+        let entry = entry?;
+        let Ok(name) = entry.file_name().into_string() else { continue };
+        let is_folder = entry.file_type()?.is_dir();
+        // A data folder may hold a hundred thousand folders: these need no look.
+        let len = match is_folder {
+            true => 0,
+            false => match entry.metadata() {
+                Ok(metadata) => metadata.len(),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                Err(error) => return Err(error),
+            },
+        };
+        entries.push(Entry { name, is_folder, len });
+    }
+    entries.sort();
+    Ok(entries)
 }
 
 fn write_and_sync(path: &Path, content: &[u8]) -> io::Result<()> {

@@ -5,6 +5,7 @@
 //! in tests, one for the simulated disk.
 
 mod block_buffer;
+mod changes;
 mod cores;
 mod directory;
 mod entropy;
@@ -27,8 +28,9 @@ mod turn;
 mod uring;
 
 pub use block_buffer::{BlockBuffer, Blocks, ReadBuffer, align_down, align_up};
+pub use changes::{FileChange, FileChangeKind, FolderChanges};
 pub use cores::{CoreOptions, CoreSelection, Cores, StartError, start_cores};
-pub use directory::Directory;
+pub use directory::{Directory, Entry};
 pub use entropy::random_uuid;
 pub use error::{Fault, IoError, Operation};
 pub use event::Event;

@@ -53,6 +53,13 @@ enum ChangeKind {
     SetLen(usize),
 }
 
+/// The changes of every file, and how many of every folder's.
+#[derive(Debug)]
+pub(super) struct Completed {
+    files: Vec<(InodeId, Vec<u64>)>,
+    folders: Vec<(InodeId, usize)>,
+}
+
 #[derive(Debug, Default)]
 struct FolderNode {
     live: BTreeMap<String, InodeId>,
@@ -333,6 +340,32 @@ impl Disk {
             }
             !synced
         });
+    }
+
+    /// What a sync of the whole file system would make durable if it began now.
+    pub(super) fn all_completed(&self) -> Completed {
+        let files = self.files.keys().map(|inode| (*inode, self.completed(*inode)));
+        let folders = self.folders.iter().map(|(inode, folder)| (*inode, folder.pending.len()));
+        Completed { files: files.collect(), folders: folders.collect() }
+    }
+
+    pub(super) fn sync_all(&mut self, completed: &Completed) {
+        for (inode, covered) in &completed.files {
+            self.sync_file(*inode, covered);
+        }
+        for (inode, changes) in &completed.folders {
+            let Some(folder) = self.folders.get_mut(inode) else { continue };
+            let changes = folder.pending.len().min(*changes);
+            for change in folder.pending.drain(..changes) {
+                rename_in(&mut folder.durable, &change);
+            }
+        }
+    }
+
+    pub(super) fn forget_all_unsynced(&mut self, random: &mut Random) {
+        for file in self.files.values_mut() {
+            file.pending.retain(|_| random.coin());
+        }
     }
 
     /// After a failed sync some of the data has silently lost its way to the disk.

@@ -2,6 +2,7 @@
 //! virtual, and the disk forgets after a crash whatever it was allowed to forget. The same seed
 //! gives the same trace, byte for byte; the first test checks exactly that.
 
+mod changes;
 mod disk;
 mod executor;
 mod file;
@@ -374,14 +375,17 @@ impl Sim {
         Ok(file)
     }
 
+    async fn open_or_create(&self, path: &Path) -> Result<InodeId, IoError> {
+        self.apply(Operation::Create, path, |disk| match disk.find_file(path) {
+            Err(Fault::NotFound) => disk.create_file(path),
+            found => found,
+        })
+        .await
+    }
+
     /// Writes pieces of a file, creating it if need be, and syncs it.
     pub(crate) async fn patch(&self, path: &Path, pieces: &[(u64, Bytes)]) -> Result<(), IoError> {
-        let inode = self
-            .apply(Operation::Create, path, |disk| match disk.find_file(path) {
-                Err(Fault::NotFound) => disk.create_file(path),
-                found => found,
-            })
-            .await?;
+        let inode = self.open_or_create(path).await?;
         let file = SimFile { sim: self.clone(), inode, path: path.to_owned() };
         for (position, bytes) in pieces {
             file.write_bytes(bytes.to_vec(), *position).await?;
