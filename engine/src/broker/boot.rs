@@ -8,6 +8,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use codec::Uuid;
+use futures_util::join;
 use thiserror::Error;
 
 use crate::broker::handed_over::{self, Places};
@@ -89,13 +90,20 @@ pub async fn boot(shard: &Rc<Shard>) -> Result<Boot, BootError> {
     let identities = identity::read(runtime, &folders, config.node_id).await?;
     let has_marks = take_clean_marks(runtime, &folders).await?;
     let was_clean = has_marks || identities.are_new;
-    let mut found = find_partitions(runtime, &folders).await?;
-    // With the marks the journals went; the folders need not be searched for them once more.
-    let replay = match has_marks {
-        true => Replay::default(),
-        false => journal::read(runtime, &folders).await?,
+    let replay = async {
+        // With the marks the journals went; the folders need not be searched for them once more.
+        match has_marks {
+            true => Ok(Replay::default()),
+            false => journal::read(runtime, &folders).await,
+        }
     };
-    let mut known = Known::read(runtime, &config.metadata_log_folder).await?;
+    // What takes longest is read side by side.
+    let (found, replay, known) = join!(
+        find_partitions(runtime, &folders),
+        replay,
+        Known::read(runtime, &config.metadata_log_folder)
+    );
+    let (mut found, replay, mut known) = (found?, replay?, known?);
     let folder = config.metadata_log_folder.join(METADATA_FOLDER);
     let (mut log, mut image) = MetadataLog::open(runtime, folder, &identities.cluster_id).await?;
     if image.is_empty() {

@@ -13,7 +13,7 @@ pub use start::{Node, NodeInfo, NodeOptions, StartError, Stopper, start};
 
 pub use crate::shard::{
     AbortedTransaction, Acks, Append, AppendFailure, AppendTicket, Appended, Budget,
-    CheckpointError, ControlError, CoreCheckpoint, Decided, EpochEnd, EpochEndAsk, GroupAnswer,
-    Isolation, ListOffsetAsk, ListedOffset, LogDir, LogDirPartition, OffsetSpec, PartitionError,
-    Point, ReadOutcome, ReadRequest, Reservation, Stopping, WaitForStop,
+    CheckpointError, ControlError, CoreCheckpoint, Decided, Ending, EpochEnd, EpochEndAsk,
+    GroupAnswer, Isolation, ListOffsetAsk, ListedOffset, LogDir, LogDirPartition, OffsetSpec,
+    PartitionError, Point, ReadOutcome, ReadRequest, Reservation, Stopping, WaitForStop,
 };

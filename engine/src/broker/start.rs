@@ -14,8 +14,8 @@ use crate::cluster::ClusterImage;
 use crate::config::BrokerConfig;
 use crate::io::{self, CoreOptions, CoreSelection, Cores, FolderLock, LockError, ReadCacheOptions};
 use crate::shard::{
-    Ask, Budget, CONTROLLER_CORE, DataFolders, Mailbox, Mailboxes, Offline, Shard, ShardParts,
-    Sizes,
+    Ask, Budget, CONTROLLER_CORE, DataFolders, Ending, Mailbox, Mailboxes, Offline, Shard,
+    ShardParts, Sizes,
 };
 use crate::types::limits::{
     CORE_IO_MEMORY_BYTES, READ_CACHE_BYTES_MIN, READ_CACHE_SHARE, READ_CHUNK_BYTES,
@@ -65,7 +65,7 @@ pub enum StartError {
 /// A running node.
 pub struct Node {
     info: NodeInfo,
-    cores: Cores<bool>,
+    cores: Cores<Ending>,
     stopper: Stopper,
     _locks: Vec<FolderLock>,
 }
@@ -91,10 +91,10 @@ impl Node {
         self.stopper.clone()
     }
 
-    /// Waits for the end. True if every log was sealed: the next start need not recover.
-    pub fn join(self) -> Result<bool, StartError> {
-        let closed = self.cores.join()?;
-        Ok(closed.into_iter().all(|is_sound| is_sound))
+    /// Waits for the end.
+    pub fn join(self) -> Result<Ending, StartError> {
+        let endings = self.cores.join()?;
+        Ok(endings.into_iter().max().unwrap_or(Ending::Failed))
     }
 }
 
@@ -179,13 +179,13 @@ fn read_cache(cores: u16) -> ReadCacheOptions {
     ReadCacheOptions { bytes_max, chunk_bytes: READ_CHUNK_BYTES }
 }
 
-/// One core from its first step to its last. True if all logs of the node were sealed.
+/// One core from its first step to its last.
 pub(crate) async fn run_core<M, F>(
     shard: &Rc<Shard>,
     mailbox: Mailbox,
     ready: mpsc::Sender<Result<NodeInfo, StartError>>,
     main: M,
-) -> bool
+) -> Ending
 where
     M: FnOnce(Broker) -> F,
     F: Future<Output = ()>,
@@ -203,15 +203,20 @@ where
         }
     }
     if !shard.begun().await {
-        return false;
+        return Ending::Failed;
     }
     shard.start_upkeep();
     main(Broker::new(Rc::clone(shard))).await;
     // Nobody asks for anything any more only when the servers of all cores have ended.
     shard.gather(CONTROLLER_CORE, true).await;
-    let is_sound = shard.close().await;
-    let is_sound = shard.gather(CONTROLLER_CORE, is_sound).await;
-    if shard.core == CONTROLLER_CORE { boot::end(shard, is_sound).await } else { is_sound }
+    let ending = shard.close().await;
+    let are_sealed = shard.gather(CONTROLLER_CORE, ending == Ending::Sealed).await;
+    if shard.core == CONTROLLER_CORE {
+        let is_marked = boot::end(shard, are_sealed).await;
+        if are_sealed && !is_marked { Ending::Failed } else { ending }
+    } else {
+        ending
+    }
 }
 
 async fn begin_all(

@@ -3,30 +3,28 @@
 //!
 //! A log is here while it has bytes that are on no disk; the commit takes them from all logs that
 //! wait, as far as they fit. What is committed stays in the journal until the log's segment has it
-//! too. A journal without room, or one whose disk has failed, is passed by: its logs write their
-//! segments directly, which is slower and as safe.
+//! too. A journal that is full makes its logs wait until room is made; one that cannot make any, or
+//! whose disk has failed, is passed by: its logs write their segments directly, which is slower and
+//! as safe.
 
 mod format;
 mod replay;
 mod ring;
+mod room;
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::rc::{Rc, Weak};
-use std::time::Duration;
 
 use codec::Uuid;
-use futures_util::{StreamExt, stream};
-
 pub use replay::{Replay, ReplayError, find, read, remove};
 pub use ring::is_journal_file;
 
 use crate::io::{Blocks, Directory, IoError, Moment, Runtime, align_up};
-use crate::journal::ring::{Ring, RingFile};
+use crate::journal::ring::Ring;
+use crate::journal::room::Room;
 use crate::log::{Commit, Log};
-use crate::types::limits::{
-    COMMIT_BYTES_MAX, JOURNAL_FILE_BYTES, JOURNAL_FILES_MAX, WRITE_BACKS_MAX,
-};
+use crate::types::limits::{COMMIT_BYTES_MAX, JOURNAL_FILE_BYTES, JOURNAL_FILES_MAX};
 use crate::types::{CoreId, PartitionId};
 
 pub struct Journal {
@@ -64,11 +62,15 @@ struct State {
     ring: Ring,
     is_committing: bool,
     is_making_room: bool,
+    /// No commit begins before room is made.
+    is_waiting_for_room: bool,
     is_making_file: bool,
     /// A write or sync failed: nothing more is written here.
     is_broken: bool,
     /// Not to be tried again before, after the disk refused a new file.
     refused_until: Option<Moment>,
+    /// The same, after it refused what is to move to the segments.
+    stuck_until: Option<Moment>,
     names: usize,
     commits: u64,
 }
@@ -78,9 +80,6 @@ struct Draft {
     commits: Vec<(PartitionId, Commit)>,
     blocks: Blocks,
 }
-
-/// How long a disk that refused a new file is left in peace.
-const FILE_RETRY: Duration = Duration::from_secs(10);
 
 impl Journal {
     /// A journal in `directory`. Files are made when they are first needed; `run` must never have
@@ -110,10 +109,17 @@ impl Journal {
     }
 
     fn enqueue(self: &Rc<Self>, id: PartitionId, log: &Rc<Log>) {
+        self.state.borrow_mut().waiting.push_back((id, Rc::clone(log)));
+        self.go_on();
+    }
+
+    /// Makes sure that somebody commits, unless all have to wait for room.
+    fn go_on(self: &Rc<Self>) {
         let is_idle = {
             let mut state = self.state.borrow_mut();
-            state.waiting.push_back((id, Rc::clone(log)));
-            !std::mem::replace(&mut state.is_committing, true)
+            !state.waiting.is_empty()
+                && !state.is_waiting_for_room
+                && !std::mem::replace(&mut state.is_committing, true)
         };
         if is_idle {
             let journal = Rc::clone(self);
@@ -132,7 +138,7 @@ impl Journal {
             let Some(draft) = self.draft() else {
                 // Between the look and the mark nothing else has run.
                 let mut state = self.state.borrow_mut();
-                if state.waiting.is_empty() {
+                if state.waiting.is_empty() || state.is_waiting_for_room {
                     state.is_committing = false;
                     return;
                 }
@@ -147,12 +153,17 @@ impl Journal {
 
     /// Gathers the next commit; `None` if nobody waits, or nothing can be written.
     fn draft(self: &Rc<Self>) -> Option<Draft> {
-        if !self.has_room() {
-            let waiting = std::mem::take(&mut self.state.borrow_mut().waiting);
-            for (_, log) in waiting {
-                log.commit_directly();
+        match self.look_for_room() {
+            Room::Here => {}
+            // Who makes it lets the commits go on.
+            Room::Coming => return None,
+            Room::None => {
+                let waiting = std::mem::take(&mut self.state.borrow_mut().waiting);
+                for (_, log) in waiting {
+                    log.commit_directly();
+                }
+                return None;
             }
-            return None;
         }
         let mut commits = Vec::new();
         let mut bytes = format::COMMIT_HEADER_BYTES;
@@ -233,100 +244,6 @@ impl Journal {
         for (_, commit) in &draft.commits {
             commit.failed(error);
         }
-    }
-
-    fn has_room(self: &Rc<Self>) -> bool {
-        // A new task may run at once, and looks at the state.
-        let (has_room, makes_file, makes_room) = self.look_for_room();
-        if makes_file {
-            let journal = Rc::clone(self);
-            self.runtime.spawn(async move { journal.make_file().await });
-        }
-        if makes_room {
-            let journal = Rc::clone(self);
-            self.runtime.spawn(async move { journal.make_room().await });
-        }
-        has_room
-    }
-
-    /// Whether there is room for a commit, and whether somebody must make a file, or room.
-    fn look_for_room(&self) -> (bool, bool, bool) {
-        let mut state = self.state.borrow_mut();
-        if state.is_broken {
-            return (false, false, false);
-        }
-        let has_room = state.ring.has_room(&self.options);
-        let is_refused = state.refused_until.is_some_and(|until| self.runtime.now() < until);
-        let makes_file =
-            state.ring.wants_file(&self.options) && !is_refused && !state.is_making_file;
-        let makes_room = !state.ring.full.is_empty() && !state.is_making_room;
-        state.is_making_file |= makes_file;
-        state.is_making_room |= makes_room;
-        (has_room, makes_file, makes_room)
-    }
-
-    async fn make_file(self: Rc<Self>) {
-        let name = {
-            let mut state = self.state.borrow_mut();
-            state.names = state.names.strict_add(1);
-            state.ring.files = state.ring.files.strict_add(1);
-            ring::file_name(self.core, self.run, state.names)
-        };
-        let made = RingFile::create(
-            &self.runtime,
-            &self.directory,
-            &name,
-            self.run,
-            self.options.file_bytes,
-        );
-        let made = made.await;
-        if made.is_err() {
-            // A part of it may be there; with its space it is gone, or found at the next start.
-            self.directory.remove(&name).await.ok();
-        }
-        let mut state = self.state.borrow_mut();
-        state.is_making_file = false;
-        match made {
-            Ok(file) => state.ring.ready.push_back(file),
-            Err(error) => {
-                tracing::warn!(%error, "a journal gets no new file; logs write their segments");
-                state.ring.files = state.ring.files.strict_sub(1);
-                state.refused_until = Some(self.runtime.now().after(FILE_RETRY));
-            }
-        }
-    }
-
-    /// Moves what the oldest full files hold to the segments, in the background.
-    async fn make_room(self: Rc<Self>) {
-        loop {
-            let Some(mut file) = self.state.borrow_mut().ring.full.pop_front() else { break };
-            let logs: Vec<Rc<Log>> = file
-                .carried
-                .values()
-                .filter(|(log, carried)| !log.has_flushed(carried))
-                .map(|(log, _)| Rc::clone(log))
-                .collect();
-            stream::iter(logs)
-                .for_each_concurrent(WRITE_BACKS_MAX, |log| async move {
-                    if let Err(error) = log.flush().await {
-                        tracing::warn!(folder = %log.folder().display(), %error, "not moved");
-                    }
-                })
-                .await;
-            // With a log that is fenced the file stays as it is, for the next start.
-            if !file.is_free() {
-                continue;
-            }
-            match file.begin_lap(&self.runtime).await {
-                Ok(()) => self.state.borrow_mut().ring.ready.push_back(file),
-                Err(error) => {
-                    tracing::error!(%error, "a journal is given up");
-                    self.state.borrow_mut().is_broken = true;
-                    break;
-                }
-            }
-        }
-        self.state.borrow_mut().is_making_room = false;
     }
 }
 

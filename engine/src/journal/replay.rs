@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
+use futures_util::{StreamExt, stream};
 use thiserror::Error;
 
 use crate::io::{IoError, Runtime};
@@ -34,14 +35,20 @@ pub enum ReplayError {
     Damaged { path: PathBuf, position: usize },
 }
 
+/// Files that are read at the same time; as many again wait to be looked at.
+const FILES_READ_AHEAD: usize = 4;
+
 /// Reads the journals in these data folders.
 pub async fn read(runtime: &Runtime, folders: &[PathBuf]) -> Result<Replay, ReplayError> {
     let mut replay = Replay::default();
     for folder in folders {
         let directory = runtime.directory(folder);
-        for name in file_names(runtime, folder).await? {
-            let path = folder.join(&name);
-            let bytes = directory.read_file(&name, JOURNAL_FILE_BYTES).await?.unwrap_or_default();
+        let names = file_names(runtime, folder).await?;
+        let read = async |name: &String| directory.read_file(name, JOURNAL_FILE_BYTES).await;
+        let mut contents = stream::iter(&names).map(read).buffered(FILES_READ_AHEAD);
+        for name in &names {
+            let path = folder.join(name);
+            let bytes = contents.next().await.transpose()?.flatten().unwrap_or_default();
             let entries = read_file(&bytes)
                 .map_err(|position| ReplayError::Damaged { path: path.clone(), position })?;
             for (partition, kept) in entries {

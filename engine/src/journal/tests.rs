@@ -4,6 +4,7 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::future::join_all;
@@ -11,7 +12,7 @@ use futures_util::future::join_all;
 use super::*;
 use crate::io::sim::{Failure, Random, Sim};
 use crate::io::{Fault, Operation};
-use crate::log::{AppendContext, Kept, LogOptions, Opening, Origin};
+use crate::log::{Absent, AppendContext, Kept, LogOptions, Opening, Origin, replay_all};
 use crate::record::{BatchBuilder, BatchHeader, Batches, CheckedBatch, Compression};
 use crate::types::{LeaderEpoch, Offset, PartitionIndex, Timestamp, TopicId};
 
@@ -33,6 +34,7 @@ fn log_options() -> LogOptions {
         tail_cache_bytes: 4096,
         direct_write_bytes_min: 6000,
         write_back_bytes: 8192,
+        topic_id: Some(TopicId([7; 16])),
         ..LogOptions::default()
     }
 }
@@ -78,13 +80,26 @@ impl Machine {
         };
         let directory = runtime.directory(&data());
         let run = Uuid([run; 16]);
-        let journal = Journal::new(runtime, directory, CoreId(0), run, options);
         let mut logs = Vec::new();
+        let mut kept = replay.kept;
+        if run.0[0] % 2 == 1 {
+            replay_together(runtime, &mut kept).await;
+        }
+        let found = directory.list().await.unwrap();
+        let directory = runtime.directory(&data());
+        let journal = Journal::new(runtime, directory, CoreId(0), run, options);
         for number in 0..LOGS {
             let folder = data().join(format!("t-{number}"));
-            let kept = replay.kept.get(&partition(number)).cloned().unwrap_or_default();
-            let log = Log::open_with(runtime, folder, log_options(), opening, &kept).await;
-            let log = log.unwrap();
+            let kept = kept.remove(&partition(number)).unwrap_or_default();
+            let is_unwritten =
+                kept.is_empty() && !found.iter().any(|entry| entry.name == format!("t-{number}"));
+            let log = match is_unwritten {
+                true => Log::unwritten(runtime, folder, log_options()),
+                false => {
+                    let log = Log::open_with(runtime, folder, log_options(), opening, &kept);
+                    log.await.unwrap()
+                }
+            };
             journal.adopt(partition(number), &log);
             logs.push(log);
         }
@@ -92,11 +107,41 @@ impl Machine {
         Self { runtime: runtime.clone(), journal, logs }
     }
 
+    /// Those that can be are closed together.
     async fn close(&self) {
+        let (mut shares, mut changes) = (Vec::new(), Vec::new());
         for log in &self.logs {
-            log.close().await.unwrap();
+            if let Some((share, change)) = log.begin_close() {
+                shares.push(share);
+                changes.push(change);
+            } else {
+                log.close().await.unwrap();
+            }
+        }
+        let results = self.runtime.change_folders(&data(), changes).await;
+        for (share, result) in shares.into_iter().zip(results) {
+            share.end(result).unwrap();
         }
         remove(&self.runtime, &find(&self.runtime, &[data()]).await.unwrap()).await.unwrap();
+    }
+}
+
+/// As a start does it for the logs of a core.
+async fn replay_together(
+    runtime: &Runtime,
+    kept: &mut std::collections::HashMap<PartitionId, Vec<Kept>>,
+) {
+    let ids: Vec<_> = (0..LOGS).map(partition).filter(|id| kept.contains_key(id)).collect();
+    let absent = ids.iter().map(|id| Absent {
+        folder: data().join(format!("t-{}", id.index.get())),
+        topic: Some(id.topic),
+        kept: kept[id].clone(),
+    });
+    let left = replay_all(runtime, &data(), absent.collect()).await;
+    for (id, left) in ids.into_iter().zip(left) {
+        if let Some(left) = left {
+            kept.insert(id, left);
+        }
     }
 }
 
@@ -156,7 +201,10 @@ async fn live(runtime: Runtime, ledger: Shared, seed: u64) {
         produce_to_all(&machine, &ledger, seed * 100 + round, 9).await;
         check(&machine, &ledger).await;
         match round {
-            0 => machine.logs[0].flush().await.unwrap(),
+            0 => {
+                machine.logs[0].flush().await.unwrap();
+                machine.journal.write_back(machine.logs.clone()).await;
+            }
             1 => {
                 machine.logs[1].rest().await.unwrap();
                 machine.logs[1].rest().await.unwrap();
@@ -252,6 +300,10 @@ fn a_life_uses_every_way_to_the_disk() {
     };
     assert!(60 < writes("corelog-journal"), "{}", writes("corelog-journal"));
     assert!(20 < writes(".log"), "{}", writes(".log"));
+    // Many folders with one sync, and folders that came only then.
+    let together = trace.iter().filter(|line| line.ends_with("Sync /data")).count();
+    assert!(2 < together, "{together}");
+    assert!(trace.iter().any(|line| line.contains("CreateDirectory /data/t-")));
 }
 
 /// T-15, T-16: every operation of a life with a journal is a moment for a power cut.

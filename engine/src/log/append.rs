@@ -127,7 +127,10 @@ impl Log {
         self.room
             .until(|| {
                 let state = self.state.borrow();
-                let is_blocked = state.reserve_wanted != 0 || state.roll_wanted || state.is_full;
+                let is_blocked = state.prepare_wanted
+                    || state.reserve_wanted != 0
+                    || state.roll_wanted
+                    || state.is_full;
                 // While too much is unsynced the next flush decides, whatever space there is.
                 let is_hopeless = (state.disk_full.is_some() && !state.is_full)
                     || state.fenced.is_some()
@@ -290,13 +293,18 @@ impl Append<'_> {
         }
         let end = active.len.get().strict_add(bytes);
         let needs_roll = 0 < active.len.get() && self.is_roll_due(active, placed, end, now);
-        let needs_reserve = self.state.writer.is_none() || self.state.reserved < end;
+        let is_reserved = self.state.writer.is_some() && end <= self.state.reserved;
+        let has_journal = self.log.journal.borrow().is_some();
+        let has_place = is_reserved || has_journal && self.state.is_light_with(bytes);
+        let is_prepared = self.state.is_prepared();
         if needs_roll || self.state.roll_wanted {
             self.state.roll_wanted = true;
-        } else if needs_reserve {
-            self.state.reserve_wanted = self.state.reserve_wanted.max(end);
-        } else {
+        } else if has_place && is_prepared {
             return Ok(());
+        } else if has_place {
+            self.state.prepare_wanted = true;
+        } else {
+            self.state.reserve_wanted = self.state.reserve_wanted.max(end);
         }
         match self.state.disk_full.take() {
             // The refusal starts another attempt, so that the log works again once space returns.
@@ -333,7 +341,7 @@ impl Append<'_> {
         let header = &placed.header;
         let position = active.len.get();
         let latest = active.note_timestamp(header.max_timestamp(), header.last_offset());
-        let index = active.index().expect("a segment with a writer has its index in memory");
+        let index = active.index().expect("a log that is prepared has it in memory");
         index.borrow_mut().observe(header, position, latest, self.options.index_interval_bytes);
         active.is_index_written.set(false);
         if let Some(epoch) = header.leader_epoch()
@@ -345,7 +353,10 @@ impl Append<'_> {
         let runtime = &self.log.runtime;
         let records = placed.batch.records_bytes();
         let unsynced = usize::try_from(self.state.unsynced_bytes).unwrap_or(usize::MAX);
-        let expected = self.state.flush_bytes.max(unsynced).max(header.batch_bytes());
+        // Very many logs are light: for them a block must do.
+        let is_light = self.state.writer.is_none();
+        let expected = if is_light { 0 } else { self.state.flush_bytes.max(unsynced) };
+        let expected = expected.max(header.batch_bytes());
         let records_at = position.strict_add(BatchHeader::BYTES as u64);
         self.state.tail.append(runtime, base, position, header.as_bytes(), expected);
         self.state.tail.append(runtime, base, records_at, records, expected);

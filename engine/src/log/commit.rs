@@ -133,6 +133,7 @@ impl Log {
         let end = {
             let mut state = self.state.borrow_mut();
             state.is_flush_wanted = 0 < state.unsynced_bytes;
+            state.disk_full = None;
             state.log_end
         };
         self.drive();
@@ -144,6 +145,9 @@ impl Log {
                 }
                 if let Some(fenced) = &state.fenced {
                     return Some(Err(LogError::Fenced(fenced.clone())));
+                }
+                if let Some(error) = &state.disk_full {
+                    return Some(Err(LogError::Io(error.clone())));
                 }
                 state.is_closed.then_some(Err(LogError::Closed))
             })

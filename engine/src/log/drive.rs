@@ -2,17 +2,13 @@
 //! opens segments, writes and syncs. It runs only while there is something to do.
 
 use std::rc::Rc;
+use std::time::Duration;
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 
-use crate::io::{Fault, File, IoError, align_up};
+use crate::io::{Fault, File, IoError, Operation, align_up};
 use crate::log::Log;
-use crate::log::file_names::FileKind;
 use crate::log::folder;
-use crate::log::format::leader_epoch_checkpoint;
-use crate::log::format::producer_snapshot;
-use crate::log::format::transaction_index::TransactionIndex;
-use crate::log::index::SegmentIndex;
 use crate::log::segment::Segment;
 use crate::log::state::State;
 use crate::log::tail::Write;
@@ -21,8 +17,12 @@ use crate::types::limits::{
     BLOCK_BYTES, RESERVE_BYTES_MAX, RESERVE_BYTES_MIN, WRITES_IN_FLIGHT_MAX,
 };
 
+/// How long a full disk is left in peace by a log that waits for space.
+const FULL_DISK_RETRY: Duration = Duration::from_secs(1);
+
 /// What has to be done next.
 enum Job {
+    Prepare(Rc<Segment>),
     Open(Rc<Segment>),
     Reserve {
         needed: u64,
@@ -100,12 +100,11 @@ impl Log {
         if state.roll_wanted && state.unsynced_bytes == 0 {
             return Some(Job::Roll);
         }
+        if state.prepare_wanted && !state.roll_wanted {
+            return Some(Job::Prepare(state.active()));
+        }
         if 0 < state.reserve_wanted && !state.roll_wanted {
-            if state.writer.is_none() {
-                return Some(Job::Open(state.active()));
-            }
-            let needed = state.reserve_wanted;
-            return Some(Job::Reserve { needed });
+            return Some(Self::room_job(&state, state.reserve_wanted));
         }
         if self.is_reserve_low(&state) {
             return Some(Job::ReserveAhead { reserved: state.reserved });
@@ -114,7 +113,22 @@ impl Log {
         if is_journal_enough && !state.is_write_back_due() {
             return None;
         }
-        (0 < state.unsynced_bytes).then(|| Job::Flush(Flush::take(&mut state, is_journal_enough)))
+        let len = state.active().len.get();
+        if state.unsynced_bytes == 0 {
+            return None;
+        }
+        if state.writer.is_none() || state.reserved < len {
+            // A light log has come so far without a file or space. On a full disk it waits.
+            return state.disk_full.is_none().then(|| Self::room_job(&state, len));
+        }
+        Some(Job::Flush(Flush::take(&mut state, is_journal_enough)))
+    }
+
+    fn room_job(state: &State, needed: u64) -> Job {
+        if state.writer.is_none() {
+            return Job::Open(state.active());
+        }
+        Job::Reserve { needed }
     }
 
     /// What is reserved will not last for the flushes to come.
@@ -131,7 +145,7 @@ impl Log {
             && state.reserve_refused_at < state.reserved
     }
 
-    async fn run_job(&self, job: Job) {
+    async fn run_job(self: &Rc<Self>, job: Job) {
         let result = match job {
             Job::ReserveAhead { reserved } => match self.reserve(reserved.strict_add(1)).await {
                 Err(error) if error.is_no_space() => {
@@ -140,6 +154,7 @@ impl Log {
                 }
                 other => other,
             },
+            Job::Prepare(segment) => self.prepare(&segment).await,
             Job::Open(segment) => self.open_writer(&segment).await,
             Job::Reserve { needed } => self.reserve(needed).await,
             Job::Roll => self.roll().await,
@@ -155,12 +170,39 @@ impl Log {
             if error.is_no_space() {
                 let mut state = self.state.borrow_mut();
                 state.disk_full = Some(error);
+                state.is_short = true;
+                state.prepare_wanted = false;
                 state.reserve_wanted = 0;
                 state.roll_wanted = false;
+                drop(state);
+                self.try_again_later();
             } else {
                 self.fence(&error);
             }
         }
+    }
+
+    /// What was taken without space for it has to reach the disk some day, also if nobody appends.
+    fn try_again_later(self: &Rc<Self>) {
+        let is_stuck = {
+            let mut state = self.state.borrow_mut();
+            0 < state.unsynced_bytes && !std::mem::replace(&mut state.is_retrying, true)
+        };
+        if !is_stuck {
+            return;
+        }
+        let log = Rc::downgrade(self);
+        let runtime = self.runtime.clone();
+        self.runtime.spawn(async move {
+            runtime.sleep(FULL_DISK_RETRY).await;
+            if let Some(log) = log.upgrade() {
+                let mut state = log.state.borrow_mut();
+                state.is_retrying = false;
+                state.disk_full = None;
+                drop(state);
+                log.drive();
+            }
+        });
     }
 
     pub(super) fn fence(&self, error: &IoError) {
@@ -176,24 +218,42 @@ impl Log {
         self.room.notify();
     }
 
-    /// Opens the active segment's file for writing, with its incomplete last block and its index
-    /// in memory.
-    pub(super) async fn open_writer(&self, segment: &Rc<Segment>) -> Result<(), IoError> {
+    /// Brings what an append needs into memory: the active segment's incomplete last block, and its
+    /// index.
+    async fn prepare(&self, segment: &Rc<Segment>) -> Result<(), IoError> {
         if segment.index().is_none() {
             self.load_index(segment).await?;
         }
-        let file = self.runtime.open_file(&segment.path(self.folder())).await?;
-        let len = segment.len.get();
-        let incomplete = len % BLOCK_BYTES as u64;
-        let start = len - incomplete;
-        let incomplete = usize::try_from(incomplete).expect("less than a block");
-        let block = file.read_at(start, incomplete.max(1)).await?;
-        let reserved = file.size().await?.max(len);
-        let mut state = self.state.borrow_mut();
-        if state.tail.start(segment.base()).is_none() {
-            let bytes = block.get(..incomplete).unwrap_or_default();
+        let is_needed = {
+            let state = self.state.borrow();
+            // What is deleted meanwhile has lost its memory, and needs none.
+            !state.is_closed && !state.is_prepared()
+        };
+        if is_needed {
+            let len = segment.len.get();
+            let incomplete = len % BLOCK_BYTES as u64;
+            let start = len - incomplete;
+            let incomplete = usize::try_from(incomplete).expect("less than a block");
+            let file = self.segment_file(segment).await?;
+            let block = file.read_at(start, incomplete).await?;
+            let bytes = block.get(..incomplete).ok_or_else(|| {
+                let path = segment.path(self.folder());
+                IoError::new(Operation::Read, &path, Fault::Device, "it is shorter than it was")
+            })?;
+            let mut state = self.state.borrow_mut();
             state.tail.prime(&self.runtime, segment.base(), start, bytes);
         }
+        self.state.borrow_mut().prepare_wanted = false;
+        Ok(())
+    }
+
+    /// Opens the active segment's file for writing.
+    pub(super) async fn open_writer(&self, segment: &Rc<Segment>) -> Result<(), IoError> {
+        self.make_folder().await?;
+        self.prepare(segment).await?;
+        let file = self.runtime.open_file(&segment.path(self.folder())).await?;
+        let reserved = file.size().await?;
+        let mut state = self.state.borrow_mut();
         state.writer = Some(Rc::new(file));
         state.reserved = reserved;
         Ok(())
@@ -225,6 +285,7 @@ impl Log {
             state.reserve_wanted = 0;
         }
         state.disk_full = None;
+        state.is_short = false;
         Ok(())
     }
 
@@ -242,7 +303,6 @@ impl Log {
             state.is_flush_carrying = false;
         }
         state.flushed_to(flush.position, flush.end);
-        state.is_full = false;
         state.tail.settle(flush.segment.base(), flush.position, keep_bytes);
         state.assert_invariants();
         Ok(())
@@ -255,134 +315,6 @@ impl Log {
         folder::sync_names(&self.runtime, &self.directory).await?;
         self.state.borrow_mut().names_synced = true;
         Ok(())
-    }
-
-    /// Closes the active segment, all of which is durable, and begins the next.
-    pub(super) async fn roll(&self) -> Result<(), IoError> {
-        let (active, base) = {
-            let mut state = self.state.borrow_mut();
-            assert_eq!(state.unsynced_bytes, 0, "all of a segment is synced before the next");
-            // No append goes to the old segment any more.
-            state.roll_wanted = true;
-            (state.active(), state.log_end)
-        };
-        self.seal(&active).await?;
-        self.write_epochs().await?;
-        self.write_snapshot(base).await?;
-        let path = FileKind::Log.path(self.folder(), base);
-        let file = match self.runtime.create_file(&path).await {
-            // An attempt that failed half-way has left it; no append has gone there.
-            Err(error) if error.fault == Fault::AlreadyExists => {
-                let file = self.runtime.open_file(&path).await?;
-                file.truncate(0).await?;
-                file
-            }
-            other => other?,
-        };
-        let next = Rc::new(Segment::new(base, 0, self.runtime.wall_clock()));
-        next.set_index(SegmentIndex::new(base));
-        {
-            let mut state = self.state.borrow_mut();
-            state.is_changed = true;
-            state.segments.insert(base, next);
-            state.writer = Some(Rc::new(file));
-            state.reserved = 0;
-            state.flushed_position = 0;
-            state.carried_position = 0;
-            state.aborted = TransactionIndex::default();
-            state.roll_wanted = false;
-            state.names_synced = false;
-        }
-        active.forget_index();
-        // Retention closes segments too, and whoever was refused meanwhile waits for nobody else.
-        self.room.notify();
-        self.drop_resume_points().await;
-        Ok(())
-    }
-
-    /// Cuts the segment's file to its exact length, and completes its indexes.
-    pub(super) async fn seal(&self, segment: &Rc<Segment>) -> Result<(), IoError> {
-        let (writer, reserved) = {
-            let mut state = self.state.borrow_mut();
-            assert_eq!(state.unsynced_bytes, 0, "only what is durable is sealed");
-            // From here on an append has to wait until space is reserved again.
-            let reserved = std::mem::replace(&mut state.reserved, segment.len.get());
-            (state.writer.clone(), reserved)
-        };
-        if let Some(file) = writer
-            && segment.len.get() < reserved
-        {
-            file.truncate(segment.len.get()).await?;
-            file.sync().await?;
-        }
-        self.write_index(segment).await?;
-        self.write_aborted(segment).await
-    }
-
-    /// Writes which transactions were aborted in the active segment, whole or not at all: only the
-    /// batches could tell what is missing.
-    pub(super) async fn write_aborted(&self, segment: &Segment) -> Result<(), IoError> {
-        let aborted = {
-            let state = self.state.borrow();
-            if state.aborted.is_empty() {
-                return Ok(());
-            }
-            state.aborted.encode()
-        };
-        let name = FileKind::TransactionIndex.name(segment.base());
-        self.directory.write_file_atomically(&name, aborted).await
-    }
-
-    /// Writes the segment's indexes, if that is not done; the last entry of the time index says which
-    /// timestamp is the latest. A time index must be whole for that; an offset index
-    /// that has lost its end, or is not of this segment at all, only costs time.
-    pub(super) async fn write_index(&self, segment: &Rc<Segment>) -> Result<(), IoError> {
-        if segment.index().is_none() || segment.is_index_written.get() {
-            return Ok(());
-        }
-        self.write_index_files(segment).await?;
-        segment.is_index_written.set(true);
-        Ok(())
-    }
-
-    /// As `write_index`, while batches may be appended.
-    pub(super) async fn write_index_files(&self, segment: &Segment) -> Result<(), IoError> {
-        let Some(index) = segment.index() else { return Ok(()) };
-        let (offsets, times) = {
-            let mut index = index.borrow_mut();
-            if let Some(latest) = segment.latest.get() {
-                index.times.append(latest.timestamp, latest.offset);
-            }
-            (index.offsets.as_bytes().to_vec(), index.times.as_bytes().to_vec())
-        };
-        let base = segment.base();
-        let directory = &self.directory;
-        directory.write_file_unsynced(&FileKind::OffsetIndex.name(base), offsets).await?;
-        directory.write_file_atomically(&FileKind::TimeIndex.name(base), times).await
-    }
-
-    /// Writes down what is known of the producers at `end`, which is the end of the log.
-    pub(super) async fn write_snapshot(&self, end: Offset) -> Result<(), IoError> {
-        let entries = self.state.borrow().producers.snapshot();
-        let name = FileKind::ProducerSnapshot.name(end);
-        let content = producer_snapshot::encode(&entries);
-        self.directory.write_file_unsynced(&name, content).await
-    }
-
-    pub(super) async fn write_epochs(&self) -> Result<(), IoError> {
-        let content = {
-            let mut state = self.state.borrow_mut();
-            if !std::mem::take(&mut state.epochs_changed) {
-                return Ok(());
-            }
-            state.epochs.encode()
-        };
-        let name = leader_epoch_checkpoint::FILE;
-        let result = self.directory.write_file_atomically(name, content).await;
-        if result.is_err() {
-            self.state.borrow_mut().epochs_changed = true;
-        }
-        result
     }
 }
 

@@ -39,6 +39,8 @@ pub(super) struct Loaded {
     /// Of the last segment.
     pub(super) aborted: TransactionIndex,
     pub(super) topic_id: Option<TopicId>,
+    /// There is a folder with a segment in it.
+    pub(super) is_on_disk: bool,
     /// The folder and the names in it survive a power cut already.
     pub(super) names_synced: bool,
     /// The folder is not as a clean opening expects it.
@@ -113,6 +115,7 @@ pub(super) async fn load(
         producers,
         aborted,
         topic_id,
+        is_on_disk: true,
         names_synced,
         resume_position,
         inner_snapshots,

@@ -34,13 +34,16 @@ mod resume;
 mod retention;
 mod retired;
 mod scan;
+mod sealing;
 mod segment;
 mod state;
 mod tail;
 mod times;
 mod turns;
+mod unwritten;
 mod upkeep;
 mod window;
+mod write_back;
 
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};
@@ -53,12 +56,14 @@ pub use error::{AppendError, LogError, LogFenced, NotDurable, OpenError, ReadErr
 pub use options::{LogOptions, Opening};
 pub use producers::{AppendContext, Origin};
 pub use read::LogSlice;
-pub use replay::Kept;
+pub use replay::{Absent, Kept, replay_all};
 pub use retired::{is_deleted, remove_folder, set_aside};
 pub use state::LogEnds;
 pub use times::TimedOffset;
+pub use write_back::WriteBack;
 
 use crate::io::{Directory, Event, IoError, Runtime};
+use crate::log::load::Loaded;
 use crate::log::lookup::Hints;
 use crate::log::producers::Producers;
 use crate::log::state::State;
@@ -93,6 +98,8 @@ pub struct Log {
     /// Held, before that, by whoever takes segments off the disk that are out of sight already, and by
     /// whoever ends the log.
     deletions: Turns,
+    /// Segments that are out of sight and, because something failed, under their names still.
+    undeleted: RefCell<Vec<Rc<segment::Segment>>>,
     /// Appends that wait for room, in their order.
     appends: Turns,
     cleaning: clean::Cleaning,
@@ -119,7 +126,16 @@ impl Log {
     ) -> Result<Rc<Self>, OpenError> {
         let directory = runtime.directory(&folder);
         let loaded = Box::pin(load::load(runtime, &directory, &options, opening, kept)).await?;
-        Ok(Rc::new(Self {
+        Ok(Self::from_loaded(runtime, directory, options, loaded))
+    }
+
+    fn from_loaded(
+        runtime: &Runtime,
+        directory: Directory,
+        options: LogOptions,
+        loaded: Loaded,
+    ) -> Rc<Self> {
+        Rc::new(Self {
             runtime: runtime.clone(),
             directory,
             state: RefCell::new(State::new(loaded, &options)),
@@ -132,9 +148,10 @@ impl Log {
             room: Event::default(),
             files: Turns::default(),
             deletions: Turns::default(),
+            undeleted: RefCell::default(),
             appends: Turns::default(),
             cleaning: clean::Cleaning::default(),
-        }))
+        })
     }
 
     pub fn ends(&self) -> LogEnds {

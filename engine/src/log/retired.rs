@@ -41,11 +41,14 @@ pub async fn remove_folder(
 ) -> Result<(), IoError> {
     let Some((parent, name)) = split(folder) else { return Ok(()) };
     let away = parent.join(retired_name(name, topic.0, DELETED));
-    if runtime.directory(parent).list().await?.iter().any(|entry| entry.name == name) {
-        runtime.directory(&away).remove_tree().await?;
-        runtime.directory(folder).rename_to(&away).await?;
-        runtime.directory(parent).sync().await?;
+    // What an attempt that a crash ended has left.
+    runtime.directory(&away).remove_tree().await?;
+    match runtime.directory(folder).rename_to(&away).await {
+        // Nobody has ever needed the folder.
+        Err(error) if error.is_not_found() => return Ok(()),
+        other => other?,
     }
+    runtime.directory(parent).sync().await?;
     runtime.directory(&away).remove_tree().await?;
     runtime.directory(parent).sync().await
 }

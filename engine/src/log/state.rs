@@ -14,6 +14,7 @@ use crate::log::options::LogOptions;
 use crate::log::producers::Producers;
 use crate::log::segment::Segment;
 use crate::log::tail::Tail;
+use crate::types::limits::{BLOCK_BYTES, RESUME_GAP_BYTES_MIN};
 use crate::types::{Offset, TopicId};
 
 /// The log's marks: `log_start ≤ durable_end ≤ log_end`. All ends are exclusive.
@@ -46,10 +47,15 @@ pub(super) struct State {
     /// The aborted transactions whose marker is in the active segment.
     pub(super) aborted: TransactionIndex,
     pub(super) topic_id: Option<TopicId>,
+    /// The folder and the active segment's file are there. What was appended before is in memory and,
+    /// when it is durable, in the journal.
+    pub(super) is_on_disk: bool,
     /// The active segment's file, while it is open for writing.
     pub(super) writer: Option<Rc<File>>,
     /// Bytes of the active segment's file that the disk has promised; zero without a writer.
     pub(super) reserved: u64,
+    /// Somebody waits until the end of the log is in memory, to append to it.
+    pub(super) prepare_wanted: bool,
     /// Somebody waits until the active segment may grow to this many bytes.
     pub(super) reserve_wanted: u64,
     /// Somebody waits for a new segment.
@@ -83,6 +89,8 @@ pub(super) struct State {
     pub(super) flush_bytes: usize,
     /// The folder, its name, and the names in it survive a power cut.
     pub(super) names_synced: bool,
+    /// The log will try again by itself to get space.
+    pub(super) is_retrying: bool,
     /// A task that writes is running.
     pub(super) is_driven: bool,
     /// Where the active segment's last resume point is; zero without one.
@@ -95,6 +103,8 @@ pub(super) struct State {
     pub(super) was_used: bool,
     /// The last attempt to get space failed, and nothing has been appended since.
     pub(super) disk_full: Option<IoError>,
+    /// Space was refused, and none has been had since: no append is taken without space for it.
+    pub(super) is_short: bool,
     pub(super) fenced: Option<LogFenced>,
     pub(super) is_closed: bool,
 }
@@ -114,8 +124,10 @@ impl State {
             producers: loaded.producers,
             aborted: loaded.aborted,
             topic_id: loaded.topic_id,
+            is_on_disk: loaded.is_on_disk,
             writer: None,
             reserved: 0,
+            prepare_wanted: false,
             reserve_wanted: 0,
             roll_wanted: false,
             is_full: false,
@@ -132,12 +144,14 @@ impl State {
             unsynced_bytes: 0,
             flush_bytes: 0,
             names_synced: loaded.names_synced,
+            is_retrying: false,
             is_driven: false,
             resume_position: loaded.resume_position,
             inner_snapshots: loaded.inner_snapshots,
             is_changed: loaded.is_changed,
             was_used: false,
             disk_full: None,
+            is_short: false,
             fenced: None,
             is_closed: false,
         }
@@ -166,6 +180,25 @@ impl State {
     /// Where the segment with this base ends: at the next one's base.
     pub(super) fn segment_end(&self, base: Offset) -> Offset {
         self.segment_after(base).map_or(self.log_end, |next| next.base())
+    }
+
+    /// The end of the log is in memory as an append needs it: the last, incomplete block and the
+    /// active segment's index.
+    pub(super) fn is_prepared(&self) -> bool {
+        let active = self.active();
+        let is_between_blocks = active.len.get().is_multiple_of(BLOCK_BYTES as u64);
+        active.index().is_some() && (is_between_blocks || self.tail.start(active.base()).is_some())
+    }
+
+    /// Recovery reads the whole log in no time.
+    pub(super) fn is_small(&self) -> bool {
+        self.segments.len() == 1 && self.active().len.get() < RESUME_GAP_BYTES_MIN
+    }
+
+    /// With `bytes` more the log has so little outside of its segment that the journal can hold it
+    /// until there is a file, and space, for it.
+    pub(super) fn is_light_with(&self, bytes: u64) -> bool {
+        !self.is_short && self.unsynced_bytes.saturating_add(bytes) <= self.direct_write_bytes_min
     }
 
     /// Bytes that are on no disk and not on their way to one.
@@ -207,6 +240,7 @@ impl State {
         let bytes = position.saturating_sub(self.flushed_position);
         self.flushed_position = self.flushed_position.max(position);
         self.unsynced_bytes = self.unsynced_bytes.strict_sub(bytes);
+        self.is_full = false;
         if self.unsynced_bytes == 0 {
             self.is_flush_wanted = false;
         }
@@ -227,7 +261,7 @@ impl State {
         let (base, active) = self.segments.last_key_value().expect("there is always a segment");
         assert!(*base <= self.log_end, "the active segment holds the end");
         if self.writer.is_some() {
-            assert!(active.len.get() <= self.reserved, "only reserved space is filled");
+            assert!(self.flushed_position <= self.reserved, "only reserved space is filled");
         }
         let (len, flushed) = (active.len.get(), self.flushed_position);
         assert!(flushed <= self.carried_position && self.carried_position <= len);

@@ -65,6 +65,7 @@ impl Chunk {
             free.copy_from_slice(bytes);
         }
         self.len = self.len.strict_add(copied);
+        self.is_durable &= copied == 0;
         copied
     }
 }

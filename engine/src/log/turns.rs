@@ -20,13 +20,38 @@ pub(super) struct Turn<'a> {
     place: u64,
 }
 
+/// A turn that was taken without waiting.
+#[derive(Debug)]
+pub(super) struct Place(u64);
+
 impl Turns {
     /// Lines up at once, before the first await.
     pub(super) fn line_up(&self) -> Turn<'_> {
+        Turn { turns: self, place: self.take_place() }
+    }
+
+    fn take_place(&self) -> u64 {
         let place = self.next.get();
         self.next.set(place.strict_add(1));
         self.queue.borrow_mut().push_back(place);
-        Turn { turns: self, place }
+        place
+    }
+
+    /// The turn, if nobody has it or waits for it. It ends with [`Turns::leave`].
+    pub(super) fn try_take(&self) -> Option<Place> {
+        if !self.is_empty() {
+            return None;
+        }
+        Some(Place(self.take_place()))
+    }
+
+    pub(super) fn leave(&self, place: &Place) {
+        self.give_up(place.0);
+    }
+
+    fn give_up(&self, place: u64) {
+        self.queue.borrow_mut().retain(|&waiting| waiting != place);
+        self.moved.notify();
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -44,8 +69,7 @@ impl Turn<'_> {
 
 impl Drop for Turn<'_> {
     fn drop(&mut self) {
-        self.turns.queue.borrow_mut().retain(|&place| place != self.place);
-        self.turns.moved.notify();
+        self.turns.give_up(self.place);
     }
 }
 

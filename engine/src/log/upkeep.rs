@@ -28,6 +28,7 @@ impl Log {
             return Ok(ends.log_start);
         }
         // First the word, then the deed: a segment that is gone is never above the start.
+        self.make_folder().await?;
         self.sync_names().await?;
         let content = log_start::encode(new_start);
         self.directory.write_file_atomically(log_start::FILE, content).await?;
@@ -70,18 +71,22 @@ impl Log {
         if doomed.is_empty() {
             return Ok(0);
         }
-        for segment in &doomed {
-            segment.is_deleted.set(true);
-            // The batches first: an index without its segment is removed at the next start.
-            for kind in FileKind::ALL {
-                let name = kind.name(segment.base());
-                match self.directory.rename(&name, &format!("{name}{DELETED}")).await {
-                    Err(error) if error.is_not_found() => {}
-                    other => other?,
-                }
+        // What an earlier deletion could not take away goes first: a start that found it with a gap
+        // behind it would show it again.
+        let mut doomed = [self.undeleted.take(), doomed].concat();
+        let mut renamed = 0_usize;
+        let done = async {
+            for segment in &doomed {
+                self.set_aside(segment).await?;
+                renamed = renamed.strict_add(1);
             }
+            self.directory.sync().await
+        };
+        if let Err(error) = done.await {
+            doomed.drain(..renamed);
+            self.undeleted.replace(doomed);
+            return Err(error);
         }
-        self.directory.sync().await?;
         // They are written down with the next ones; a start passes over what is below.
         self.forget_epochs_below_start();
         let count = doomed.len();
@@ -101,6 +106,19 @@ impl Log {
         Ok(count)
     }
 
+    async fn set_aside(&self, segment: &Segment) -> Result<(), IoError> {
+        segment.is_deleted.set(true);
+        // The batches first: an index without its segment is removed at the next start.
+        for kind in FileKind::ALL {
+            let name = kind.name(segment.base());
+            match self.directory.rename(&name, &format!("{name}{DELETED}")).await {
+                Err(error) if error.is_not_found() => {}
+                other => other?,
+            }
+        }
+        Ok(())
+    }
+
     pub(super) fn take_segments_below_start(&self) -> Vec<Rc<Segment>> {
         let mut state = self.state.borrow_mut();
         let mut doomed = Vec::new();
@@ -110,6 +128,9 @@ impl Log {
                 break;
             }
             doomed.extend(state.segments.remove(&base));
+        }
+        if !doomed.is_empty() {
+            self.cleaning.note_swap();
         }
         doomed
     }
@@ -131,12 +152,21 @@ impl Log {
         let turn = self.files.line_up();
         turn.reached().await;
         let active = self.state.borrow().active();
-        if 0 < self.state.borrow().unsynced_bytes {
+        let is_unwritten = !self.state.borrow().is_on_disk;
+        if is_unwritten || 0 < self.state.borrow().unsynced_bytes {
             return Ok(());
         }
-        if self.state.borrow().writer.is_some() {
+        let (has_writer, is_small) = {
+            let state = self.state.borrow();
+            (state.writer.is_some(), state.is_small())
+        };
+        if has_writer {
             self.seal(&active).await?;
             self.write_epochs().await?;
+        } else if is_small && !active.is_index_written.get() {
+            // Its index is smaller than the files that it would need.
+            self.state.borrow_mut().tail.clear();
+            return Ok(());
         } else {
             self.write_index(&active).await?;
         }
@@ -151,14 +181,19 @@ impl Log {
         Ok(())
     }
 
-    /// Writes the epochs, which recovery would have to find out. Returns the recovery point:
+    /// Writes the epochs, which recovery would have to find out from all batches. Returns the recovery point:
     /// everything below it is durable, so that a log which ends earlier has been damaged.
     pub async fn checkpoint(self: &Rc<Self>) -> Result<Offset, LogError> {
         let turn = self.files.line_up();
         turn.reached().await;
         self.usable_ends()?;
-        let point = self.state.borrow().flushed_end;
-        self.write_epochs().await?;
+        let (point, is_small) = {
+            let state = self.state.borrow();
+            (state.flushed_end, state.is_small())
+        };
+        if !is_small {
+            self.write_epochs().await?;
+        }
         Ok(point)
     }
 
@@ -195,7 +230,8 @@ impl Log {
             let state = self.state.borrow();
             (state.is_changed, state.writer.is_some())
         };
-        if !is_changed {
+        let is_unwritten = !self.state.borrow().is_on_disk;
+        if !is_changed || is_unwritten {
             return Ok(());
         }
         if is_open {
@@ -211,7 +247,7 @@ impl Log {
         self.write_snapshot(end).await
     }
 
-    fn shut(&self) {
+    pub(super) fn shut(&self) {
         let mut state = self.state.borrow_mut();
         state.is_closed = true;
         state.writer = None;

@@ -1,6 +1,5 @@
 //! Following the metadata: a core creates, changes and removes its partitions as the image says.
 
-use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -9,11 +8,11 @@ use futures_channel::oneshot;
 use crate::cluster::{ClusterImage, placement};
 use crate::journal::Replay;
 use crate::log::Opening;
-use crate::shard::Shard;
 use crate::shard::checkpoint::{Known, Remembered};
 use crate::shard::coordinator::{CoordinatorHost, OFFSETS_TOPIC};
 use crate::shard::options::{group_options, log_options};
 use crate::shard::partition::{Home, Partition};
+use crate::shard::{PartitionError, Shard};
 use crate::types::{PartitionId, TopicId, TopicName};
 
 impl Shard {
@@ -78,6 +77,10 @@ impl Shard {
         }
         let shard = Rc::clone(self);
         self.runtime.spawn(async move {
+            let have_all_replayed = shard.replay_together(&partitions).await;
+            if have_all_replayed {
+                shard.has_replayed().await;
+            }
             let mut have_opened = true;
             for partition in partitions.into_iter().filter(|partition| partition.has_records()) {
                 if shard.stopping.is_set() {
@@ -87,13 +90,18 @@ impl Shard {
                     have_opened = false;
                     continue;
                 }
-                if partition.log().await.is_err() {
-                    shard.is_sound.set(false);
-                    have_opened = false;
+                match partition.log().await {
+                    Ok(_) => {}
+                    // Deleted or closed meanwhile.
+                    Err(PartitionError::UnknownTopicOrPartition) => {}
+                    Err(_) => {
+                        shard.is_sound.set(false);
+                        have_opened = false;
+                    }
                 }
                 shard.runtime.yield_if_needed().await;
             }
-            if have_opened {
+            if have_opened && !have_all_replayed {
                 shard.has_replayed().await;
             }
         });
@@ -194,29 +202,5 @@ impl Shard {
         for host in hosts {
             host.topic_deleted(name, id);
         }
-    }
-
-    /// Seals every log. True if the next start may trust what it finds.
-    pub async fn close(&self) -> bool {
-        for host in std::mem::take(&mut *self.coordinators.borrow_mut()).into_values() {
-            host.leave();
-        }
-        let partitions: Vec<_> =
-            std::mem::take(&mut *self.partitions.borrow_mut()).into_values().collect();
-        let logs: Vec<_> = partitions.iter().map(|partition| partition.opened()).collect();
-        let mut is_sound = self.is_sound.get();
-        let closing = partitions.iter().map(|partition| partition.close());
-        let closed = futures_util::future::join_all(closing).await;
-        let mut remembered = self.remembered.lock().await;
-        for ((partition, log), is_closed) in partitions.iter().zip(logs).zip(closed) {
-            is_sound &= is_closed;
-            if let (Some(log), true) = (log, is_closed) {
-                remembered.closed(partition.id, &log);
-            }
-        }
-        let owned: BTreeSet<_> = partitions.iter().map(|partition| partition.id).collect();
-        remembered.keep(|id| owned.contains(&id));
-        self.write_checkpoint(&mut remembered).await;
-        is_sound
     }
 }

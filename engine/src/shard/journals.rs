@@ -7,7 +7,10 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use crate::journal::{self, Journal, Replay};
+use crate::log::{Absent, replay_all};
+use crate::shard::partition::Partition;
 use crate::shard::{Ask, CONTROLLER_CORE, Shard};
+use crate::types::limits::REPLAY_BATCH_LOGS;
 
 #[derive(Default)]
 pub struct Journals {
@@ -15,6 +18,13 @@ pub struct Journals {
     /// On the controller's core: what goes once every core has taken its share.
     left_behind: RefCell<Vec<PathBuf>>,
     cores_done: Cell<u16>,
+}
+
+impl Journals {
+    /// If a log has needed one.
+    pub(super) fn of_folder(&self, data_folder: &Path) -> Option<Rc<Journal>> {
+        self.by_folder.borrow().get(data_folder).cloned()
+    }
 }
 
 impl Shard {
@@ -33,6 +43,36 @@ impl Shard {
     /// Remembers which files of the last run every core has a share in.
     pub fn expect_replay(&self, replay: &Replay) {
         self.journals.left_behind.borrow_mut().clone_from(&replay.files);
+    }
+
+    /// Brings what the journals had into the logs' folders, many at a time. What this leaves out, each
+    /// log takes when it opens; true if that is none.
+    pub async fn replay_together(&self, partitions: &[Rc<Partition>]) -> bool {
+        let mut are_all_done = true;
+        for partitions in partitions.chunks(REPLAY_BATCH_LOGS) {
+            if self.stopping.is_set() {
+                return false;
+            }
+            let mut begun: BTreeMap<PathBuf, (Vec<_>, Vec<Absent>)> = BTreeMap::new();
+            for partition in partitions {
+                are_all_done &= partition.can_replay();
+                if let Some((opening, absent)) = partition.begin_replay() {
+                    let data_folder = absent.folder.parent().unwrap_or(&absent.folder).to_owned();
+                    let (waiting, logs) = begun.entry(data_folder).or_default();
+                    waiting.push((partition, opening, absent.kept.clone()));
+                    logs.push(absent);
+                }
+            }
+            for (data_folder, (waiting, logs)) in begun {
+                let done = replay_all(&self.runtime, &data_folder, logs).await;
+                for ((partition, opening, kept), left) in waiting.into_iter().zip(done) {
+                    are_all_done &= left.is_some();
+                    partition.end_replay(opening, left.unwrap_or(kept)).await;
+                }
+            }
+            self.runtime.yield_if_needed().await;
+        }
+        are_all_done
     }
 
     /// All logs of this core have what the last run's journals held of them.

@@ -143,16 +143,6 @@ impl Shard {
             log.producers(|producers| producers.expire(now, age_max));
         }
     }
-
-    /// Logs that were not appended to since the last time give back memory, space and descriptor.
-    async fn rest_logs(&self) {
-        for log in self.open_logs() {
-            if let Err(error) = log.rest().await {
-                tracing::error!(folder = %log.folder().display(), %error, "cannot put to rest");
-            }
-            self.runtime.yield_if_needed().await;
-        }
-    }
 }
 
 /// How long a log goes without appends before it counts as idle.

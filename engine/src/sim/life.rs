@@ -12,6 +12,7 @@ use futures_util::future::{LocalBoxFuture, join_all, select};
 use crate::config::BrokerConfig;
 use crate::group::GroupId;
 use crate::io::sim::{Random, Sim};
+use crate::shard::Ending;
 use crate::sim::client::Client;
 use crate::sim::model::Model;
 use crate::sim::node::{self, Node, Shards};
@@ -238,10 +239,11 @@ impl Run {
             return false;
         }
         node.stop();
-        let is_sound = node.end().await;
-        self.sim.note(format!("stopped, in order: {is_sound}"));
-        assert!(is_sound || may_fail, "the node was not closed in order");
-        is_sound
+        let ending = node.end().await;
+        self.sim.note(format!("stopped: {ending:?}"));
+        let is_in_order = ending != Ending::Failed;
+        assert!(is_in_order || may_fail, "the node was not closed in order");
+        is_in_order
     }
 
     fn client(&self, node: &Node, name: String, random: &mut Random) -> Client {

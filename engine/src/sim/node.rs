@@ -15,7 +15,7 @@ use crate::io::Event;
 use crate::io::sim::Sim;
 use crate::journal::JournalOptions;
 use crate::log::LogOptions;
-use crate::shard::{Budget, DataFolders, Mailboxes, Offline, Shard, ShardParts, Sizes};
+use crate::shard::{Budget, DataFolders, Ending, Mailboxes, Offline, Shard, ShardParts, Sizes};
 use crate::types::CoreId;
 
 const BUDGET_BYTES: usize = 1 << 20;
@@ -24,7 +24,7 @@ pub(super) struct Node {
     pub(super) brokers: Vec<Broker>,
     mailboxes: Mailboxes,
     clients: Rc<Clients>,
-    ended: Vec<oneshot::Receiver<bool>>,
+    ended: Vec<oneshot::Receiver<Ending>>,
 }
 
 /// Whether clients still talk to the node: a server ends when they have their answers.
@@ -89,8 +89,7 @@ pub(super) async fn start(
                 broker.stopping().wait().await;
                 clients.event.until(|| clients.have_gone.get().then_some(())).await;
             };
-            let is_sound = run_core(&shard, mailbox, ready, main).await;
-            ends.send(is_sound).ok();
+            ends.send(run_core(&shard, mailbox, ready, main).await).ok();
         });
     }
     drop(ready);
@@ -113,12 +112,16 @@ impl Node {
         self.mailboxes.stop_all();
     }
 
-    /// Waits for the end; no client may wait for an answer any more. True if every log was sealed.
-    pub(super) async fn end(self) -> bool {
+    /// Waits for the end; no client may wait for an answer any more.
+    pub(super) async fn end(self) -> Ending {
         self.clients.have_gone.set(true);
         self.clients.event.notify();
         let ended = join_all(self.ended).await;
-        ended.into_iter().all(|is_sound| is_sound == Ok(true))
+        ended
+            .into_iter()
+            .map(|ending| ending.unwrap_or(Ending::Failed))
+            .max()
+            .unwrap_or(Ending::Failed)
     }
 }
 

@@ -10,6 +10,7 @@ use crate::broker::OffsetSpec;
 use crate::cluster::command::{CreateTopic, TopicRef};
 use crate::group::{DescribeGroup, GroupId, GroupState, Reply, Request};
 use crate::io::sim::{Random, Sim};
+use crate::shard::Ending;
 use crate::sim::client::Client;
 use crate::sim::model::{Commits, Fate, Wanted};
 use crate::sim::node::{self, Node, Shards};
@@ -45,7 +46,7 @@ fn tell<T: 'static>(sim: &Sim, story: impl AsyncFnOnce(Client) -> T + 'static) -
         let node = node::start(&machine, &config, 2, &shards).await.unwrap();
         let told = story(client(&machine, &node, "somebody")).await;
         node.stop();
-        assert!(node.end().await);
+        assert_eq!(node.end().await, Ending::Sealed);
         told
     })
 }

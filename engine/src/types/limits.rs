@@ -98,10 +98,20 @@ pub const COMMIT_BYTES_MAX: usize = 1024 * 1024;
 pub const JOURNAL_FILE_BYTES: u64 = 16 * 1024 * 1024;
 
 /// Files of one core's journal. What it holds at most is read at the start after a crash.
-pub const JOURNAL_FILES_MAX: usize = 4;
+pub const JOURNAL_FILES_MAX: usize = 6;
 
-/// Logs that write back at the same time to make room in a journal.
+/// When no more than these are left to write to, what the oldest ones hold moves to its segments.
+pub const JOURNAL_FILES_SPARE: usize = 2;
+
+/// Logs that write back at the same time, each by itself, to make room in a journal.
 pub const WRITE_BACKS_MAX: usize = 16;
+
+/// What moves from a journal to many segments with one sync.
+pub const WRITE_BACK_BATCH_LOGS: usize = 512;
+pub const WRITE_BACK_BATCH_BYTES: usize = 8 * 1024 * 1024;
+
+/// Logs that take their share of a journal with one sync, at the start after a crash.
+pub const REPLAY_BATCH_LOGS: usize = 512;
 
 const _: () = assert!(DIRECT_WRITE_BYTES_MIN * 2 <= COMMIT_BYTES_MAX as u64);
 const _: () = assert!(COMMIT_BYTES_MAX as u64 * 8 <= JOURNAL_FILE_BYTES);

@@ -6,7 +6,7 @@ use std::io::Write as _;
 use std::path::PathBuf;
 
 use clap::Args;
-use engine::broker::{self, NodeInfo, NodeOptions};
+use engine::broker::{self, Ending, NodeInfo, NodeOptions};
 use engine::config::BrokerConfig;
 use engine::io::{CoreSelection, Probe, probe};
 use server::{Endpoint, Server};
@@ -70,11 +70,18 @@ pub fn run(options: Options) -> Result<(), Failure> {
     signals::on_stop(move || stopper.stop()).map_err(Failure::failed)?;
     announce(node.info(), &endpoints, found.as_ref());
     match node.join().map_err(Failure::failed)? {
-        true => {
+        Ending::Sealed => {
             tracing::info!("stopped cleanly");
             Ok(())
         }
-        false => Err(Failure::failed(
+        Ending::ToBeReplayed => {
+            tracing::info!(
+                "stopped; a part of the logs keeps its last records in the journal, and the next start \
+                 moves them to their folders"
+            );
+            Ok(())
+        }
+        Ending::Failed => Err(Failure::failed(
             "stopped, but not every log could be sealed; the next start recovers them",
         )),
     }

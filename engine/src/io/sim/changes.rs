@@ -60,13 +60,13 @@ impl Sim {
     /// Everything that was completed before becomes durable, whoever did it.
     async fn sync_all(&self, data_folder: &Path) -> Result<(), IoError> {
         if let Err(error) = self.begin(Operation::Sync, data_folder).await {
-            let mut random = self.inner.random.borrow_mut();
-            self.inner.disk.borrow_mut().forget_all_unsynced(&mut random);
+            let mut random = self.machine.random.borrow_mut();
+            self.machine.disk.borrow_mut().forget_all_unsynced(&mut random);
             return Err(error);
         }
-        let covered = self.inner.disk.borrow().all_completed();
+        let covered = self.machine.disk.borrow().all_completed();
         self.latency().await;
-        self.inner.disk.borrow_mut().sync_all(&covered);
+        self.machine.disk.borrow_mut().sync_all(&covered);
         Ok(())
     }
 }

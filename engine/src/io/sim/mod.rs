@@ -24,7 +24,7 @@ use crate::io::directory::Entry;
 use crate::io::error::{Fault, IoError, Operation};
 use crate::io::read_cache::ReadCacheOptions;
 use crate::io::runtime::{Moment, Runtime};
-use crate::io::sim::disk::Disk;
+use crate::io::sim::disk::{Disk, InodeId};
 use crate::io::sim::executor::Executor;
 use crate::io::space::Space;
 use crate::io::uring::Mode;

@@ -16,8 +16,8 @@ use std::rc::Rc;
 
 use crate::io::{File, IoError};
 use crate::log::Log;
-use crate::log::clean::CleanError;
 use crate::log::clean::rewrite::{Finished, cleaned_name};
+use crate::log::clean::{CleanError, Cleaning};
 use crate::log::error::ReadError;
 use crate::log::file_names::{FileKind, SWAP};
 use crate::log::segment::Segment;
@@ -88,7 +88,14 @@ impl Log {
         state.segments.insert(new.base(), new.clone());
         state.assert_invariants();
         self.hints.borrow_mut().clear();
-        self.cleaning.swaps.set(self.cleaning.swaps.get().strict_add(1));
+        self.cleaning.note_swap();
+    }
+}
+
+impl Cleaning {
+    /// The log has other segments than a moment ago: who reads them looks again.
+    pub(in crate::log) fn note_swap(&self) {
+        self.swaps.set(self.swaps.get().strict_add(1));
     }
 }
 

@@ -1,0 +1,121 @@
+//! The end of a core: its logs are sealed, as an orderly start and other programs expect them.
+//!
+//! Logs that hold little are sealed many at a time. A stop takes no longer for it than
+//! [`SEAL_TIME_MAX`]: what very many logs have in the journal is safe there, and moves to their folders at
+//! the next start.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::time::Duration;
+
+use futures_util::future::join_all;
+
+use crate::io::FolderChanges;
+use crate::log::{Log, WriteBack};
+use crate::shard::Shard;
+use crate::shard::partition::{Closed, Partition};
+use crate::types::limits::WRITE_BACK_BATCH_LOGS;
+
+/// How a core, or all of them, ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Ending {
+    /// The next start may trust what it finds.
+    Sealed,
+    /// Everything is safe, and the next start has something to do before all of it is in place.
+    ToBeReplayed,
+    /// Something could not be written.
+    Failed,
+}
+
+/// How long a stop seals logs that may as well stay in the journal.
+const SEAL_TIME_MAX: Duration = Duration::from_millis(600);
+
+impl Shard {
+    /// Seals the logs.
+    pub async fn close(&self) -> Ending {
+        for host in std::mem::take(&mut *self.coordinators.borrow_mut()).into_values() {
+            host.leave();
+        }
+        let partitions: Vec<_> =
+            std::mem::take(&mut *self.partitions.borrow_mut()).into_values().collect();
+        let logs: Vec<_> = partitions.iter().map(|partition| partition.opened()).collect();
+        let mut ending = if self.is_sound.get() { Ending::Sealed } else { Ending::Failed };
+        ending = ending.max(self.close_together(&partitions).await);
+        let closed = join_all(partitions.iter().map(|partition| partition.close())).await;
+        let mut remembered = self.remembered.lock().await;
+        for ((partition, log), closed) in partitions.iter().zip(logs).zip(closed) {
+            match (log, closed) {
+                (Some(log), Closed::Sealed) => remembered.closed(partition.id, &log),
+                (None, Closed::Sealed) => {}
+                (_, Closed::ToBeRecovered) => ending = ending.max(Ending::ToBeReplayed),
+                (_, Closed::Failed) => ending = Ending::Failed,
+            }
+        }
+        let owned: BTreeSet<_> = partitions.iter().map(|partition| partition.id).collect();
+        remembered.keep(|id| owned.contains(&id));
+        self.write_checkpoint(&mut remembered).await;
+        ending
+    }
+
+    /// Seals the logs that hold little, as far as time allows; leaves all others alone.
+    async fn close_together(&self, partitions: &[Rc<Partition>]) -> Ending {
+        let began = self.runtime.now();
+        let mut ending = Ending::Sealed;
+        for partitions in partitions.chunks(WRITE_BACK_BATCH_LOGS) {
+            if SEAL_TIME_MAX <= self.runtime.now().since(began) {
+                let left = partitions.iter().filter(|partition| partition.stays_in_journal());
+                if 0 < left.count() {
+                    ending = ending.max(Ending::ToBeReplayed);
+                }
+                continue;
+            }
+            let mut begun: BTreeMap<PathBuf, (Vec<WriteBack>, Vec<FolderChanges>)> =
+                BTreeMap::new();
+            for partition in partitions {
+                if let Some((share, changes)) = partition.begin_close() {
+                    let data_folder = changes.folder.parent().unwrap_or(&changes.folder);
+                    let (shares, all) = begun.entry(data_folder.to_owned()).or_default();
+                    shares.push(share);
+                    all.push(changes);
+                }
+            }
+            for (data_folder, (shares, changes)) in begun {
+                let results = self.runtime.change_folders(&data_folder, changes).await;
+                for (share, result) in shares.into_iter().zip(results) {
+                    if let Err(error) = share.end(result) {
+                        tracing::error!(%error, "cannot close");
+                        ending = Ending::Failed;
+                    }
+                }
+            }
+            self.runtime.yield_if_needed().await;
+        }
+        ending
+    }
+
+    /// Logs that were not appended to since the last time give back memory, space and descriptor.
+    pub(super) async fn rest_logs(&self) {
+        let partitions: Vec<_> = self.partitions.borrow().values().cloned().collect();
+        let mut by_journal: BTreeMap<PathBuf, Vec<Rc<Log>>> = BTreeMap::new();
+        for partition in &partitions {
+            if let Some(log) = partition.opened().filter(|log| log.is_light_at_rest()) {
+                let data_folder = partition.folder.parent().unwrap_or(&partition.folder);
+                by_journal.entry(data_folder.to_owned()).or_default().push(log);
+            }
+            self.runtime.yield_if_needed().await;
+        }
+        for (data_folder, logs) in by_journal {
+            let journal = self.journals.of_folder(&data_folder);
+            if let Some(journal) = journal {
+                journal.write_back(logs).await;
+            }
+        }
+        for log in self.open_logs() {
+            if let Err(error) = log.rest().await {
+                tracing::error!(folder = %log.folder().display(), %error, "cannot put to rest");
+            }
+            self.runtime.yield_if_needed().await;
+        }
+    }
+}
