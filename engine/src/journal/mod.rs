@@ -17,7 +17,7 @@ use std::collections::VecDeque;
 use std::rc::{Rc, Weak};
 
 use codec::Uuid;
-pub use replay::{Replay, ReplayError, find, read, remove};
+pub use replay::{Content, Replay, ReplayError, content, find, read, remove};
 pub use ring::is_journal_file;
 
 use crate::io::{Blocks, Directory, IoError, Moment, Runtime, align_up};

@@ -9,7 +9,7 @@ use futures_util::{StreamExt, stream};
 use thiserror::Error;
 
 use crate::io::{IoError, Runtime};
-use crate::journal::format::{self, FileHeader, Lap};
+use crate::journal::format::{self, FileHeader, Lap, ReadCommit};
 use crate::journal::ring::is_journal_file;
 use crate::log::Kept;
 use crate::types::PartitionId;
@@ -28,8 +28,8 @@ pub enum ReplayError {
     Io(#[from] IoError),
     #[error(
         "the journal {} is damaged at byte {position}, and what follows is whole: records that were \
-         acknowledged are lost. Nothing was changed. To start without this journal, move it out of \
-         the data folder; partitions whose records it had are cut where their segments end",
+         acknowledged are lost. Nothing was changed. `corelog log recover` on the data folder says \
+         which records it still has, and what starting without it would lose",
         path.display()
     )]
     Damaged { path: PathBuf, position: usize },
@@ -49,8 +49,10 @@ pub async fn read(runtime: &Runtime, folders: &[PathBuf]) -> Result<Replay, Repl
         for name in &names {
             let path = folder.join(name);
             let bytes = contents.next().await.transpose()?.flatten().unwrap_or_default();
-            let entries = read_file(&bytes)
-                .map_err(|position| ReplayError::Damaged { path: path.clone(), position })?;
+            let Content { entries, damaged_at } = content(&bytes);
+            if let Some(position) = damaged_at {
+                return Err(ReplayError::Damaged { path, position });
+            }
             for (partition, kept) in entries {
                 replay.kept.entry(partition).or_default().push(kept);
             }
@@ -93,28 +95,46 @@ async fn file_names(runtime: &Runtime, folder: &Path) -> Result<Vec<String>, IoE
     Ok(files.map(|entry| entry.name).filter(|name| is_journal_file(name)).collect())
 }
 
-/// The entries of a file's last lap, or where it is damaged.
-fn read_file(bytes: &Bytes) -> Result<Vec<(PartitionId, Kept)>, usize> {
+/// What a journal file holds.
+#[derive(Clone, Debug, Default)]
+pub struct Content {
+    /// Of all commits of the last lap that can be read, those behind a damaged place too.
+    pub entries: Vec<(PartitionId, Kept)>,
+    /// The first place where a commit is missing that was acknowledged.
+    pub damaged_at: Option<usize>,
+}
+
+/// Reads a journal file's bytes, believing none of them.
+pub fn content(bytes: &Bytes) -> Content {
     let lap = match format::read_file_header(bytes) {
         FileHeader::Lap(lap) => lap,
-        FileHeader::Unused => return Ok(Vec::new()),
-        FileHeader::Damaged => return Err(0),
+        FileHeader::Unused => return Content::default(),
+        FileHeader::Damaged => return Content { damaged_at: Some(0), ..Content::default() },
     };
-    let mut entries = Vec::new();
+    let mut content = Content::default();
     let (mut position, mut sequence) = (BLOCK_BYTES, 0_u32);
     while let Some(commit) = format::read_commit(&bytes.slice(position.min(bytes.len())..), lap)
         && commit.sequence == sequence
     {
-        entries.extend(commit.entries);
+        content.entries.extend(commit.entries);
         position = position.strict_add(commit.blocks_bytes);
         sequence = sequence.strict_add(1);
     }
     // Commits follow each other: one behind the end was begun when the missing one was durable.
-    if has_commit_behind(bytes, position, lap, sequence) { Err(position) } else { Ok(entries) }
+    for commit in commits_behind(bytes, position, lap, sequence) {
+        content.damaged_at = Some(position);
+        content.entries.extend(commit.entries);
+    }
+    content
 }
 
-fn has_commit_behind(bytes: &Bytes, end: usize, lap: Lap, sequence: u32) -> bool {
+fn commits_behind(
+    bytes: &Bytes,
+    end: usize,
+    lap: Lap,
+    sequence: u32,
+) -> impl Iterator<Item = ReadCommit> {
     let starts = (end..bytes.len()).step_by(BLOCK_BYTES);
-    let mut commits = starts.filter_map(|start| format::read_commit(&bytes.slice(start..), lap));
-    commits.any(|commit| sequence < commit.sequence)
+    let commits = starts.filter_map(move |start| format::read_commit(&bytes.slice(start..), lap));
+    commits.filter(move |commit| sequence < commit.sequence)
 }

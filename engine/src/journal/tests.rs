@@ -579,6 +579,18 @@ fn a_flipped_bit_is_damage_if_something_whole_follows_and_a_torn_end_if_not() {
     }
 }
 
+/// What a repair still has of a damaged journal: every commit but the damaged one.
+#[test]
+fn the_commits_behind_a_damaged_one_can_still_be_read() {
+    let (mut bytes, ends) = journal_file();
+    bytes[8192 + 200] ^= 0x10;
+    let content = content(&Bytes::from(bytes.clone()));
+    assert_eq!((content.entries.len(), content.damaged_at), (2, Some(8192)));
+    bytes.truncate(ends[0]);
+    let content = super::content(&Bytes::from(bytes));
+    assert_eq!((content.entries.len(), content.damaged_at), (1, None));
+}
+
 /// T-24: whatever stands in a journal file, reading it ends with an answer.
 #[test]
 fn arbitrary_bytes_are_no_journal_and_no_panic() {

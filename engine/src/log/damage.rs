@@ -10,25 +10,27 @@ use crate::types::Offset;
 use crate::types::limits::UNSYNCED_BYTES_MAX;
 
 /// What disks write whole or not at all.
-pub(super) const SECTOR_BYTES: u64 = 512;
+const SECTOR_BYTES: u64 = 512;
 
+/// A place where no sound batch can be read, and what is known of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Damage {
+pub struct Damage {
     /// Where the batch with offset `expected` should start.
-    pub(super) position: u64,
-    pub(super) expected: Offset,
+    pub position: u64,
+    pub expected: Offset,
     /// The next sound batch behind it.
-    pub(super) next_batch: Option<(u64, Offset)>,
+    pub next_batch: Option<(u64, Offset)>,
     /// Between `position` and the next batch there is a sector that was never written.
-    pub(super) has_unwritten_sector: bool,
+    pub has_unwritten_sector: bool,
     /// What is below this offset was durable, by a record kept elsewhere.
-    pub(super) durable_below: Offset,
+    pub durable_below: Offset,
     /// The last process synced and closed the file.
-    pub(super) was_closed: bool,
+    pub was_closed: bool,
 }
 
+/// What a start does about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub enum Verdict {
     /// A write that was not finished: the log ends here.
     Cut,
     /// The sentence tells why it is not that.
@@ -36,12 +38,11 @@ pub(super) enum Verdict {
 }
 
 impl Damage {
-    pub(super) fn verdict(&self) -> Verdict {
+    pub fn verdict(&self) -> Verdict {
         let refuse = |evidence: String| Verdict::Refuse { evidence };
         if self.expected < self.durable_below {
             return refuse(format!(
-                "Everything below offset {} was on disk before, says a core's checkpoint (to open the \
-                 log in spite of it, remove corelog-core-*.checkpoint too)",
+                "Everything below offset {} was on disk before, says a core's checkpoint",
                 self.durable_below
             ));
         }
@@ -63,7 +64,7 @@ impl Damage {
 
 /// True if `bytes`, which start at `position`, show a sector that was never written. Of the first
 /// sector only the part behind `position` counts: what is before it was written earlier.
-pub(super) fn has_unwritten_sector(bytes: &[u8], position: u64, expected: Offset) -> bool {
+pub fn has_unwritten_sector(bytes: &[u8], position: u64, expected: Offset) -> bool {
     let to_sector_end = SECTOR_BYTES - position % SECTOR_BYTES;
     let first = usize::try_from(to_sector_end).unwrap_or(usize::MAX).min(bytes.len());
     let (first, rest) = bytes.split_at(first);

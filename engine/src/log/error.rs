@@ -24,9 +24,9 @@ pub enum OpenError {
     Io(#[from] IoError),
     #[error(
         "{} is damaged at byte {position} (offset {offset} is expected there): {reason}. {evidence}. \
-         Nothing was changed. Restore the file from a replica or a backup; to give up everything \
-         from this place on, cut the file to {position} bytes and remove all later segments",
-        path.display()
+         Nothing was changed. Restore the file from a copy, or stop the broker and see what each \
+         repair would lose: corelog log recover {}",
+        path.display(), path.parent().unwrap_or(path).display()
     )]
     Damaged { path: PathBuf, position: u64, offset: Offset, reason: String, evidence: String },
     #[error(

@@ -52,6 +52,7 @@ use std::rc::Rc;
 pub use append::{Appended, Receipt};
 pub use clean::{CleanBudget, CleanError, CleanRules, Cleanable, Cleaned, Load, Throttle};
 pub use commit::{Carried, Commit};
+pub use damage::{Damage, Verdict, has_unwritten_sector};
 pub use error::{AppendError, LogError, LogFenced, NotDurable, OpenError, ReadError};
 pub use options::{LogOptions, Opening};
 pub use producers::{AppendContext, Origin};

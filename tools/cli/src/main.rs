@@ -8,6 +8,7 @@ mod inspect;
 mod kafka;
 mod logging;
 mod out;
+mod recover;
 mod serve;
 mod session;
 mod signals;

@@ -6,6 +6,7 @@ use clap::{Args, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
+use super::recover::{self, Recover};
 use crate::exit::Failure;
 use crate::inspect::dump::{self, Depth, Line};
 use crate::inspect::verify::{self, Finding, Report};
@@ -20,6 +21,8 @@ pub enum Command {
     Verify(Verify),
     /// Show the indexes of partitions, or build them anew from the segments.
     Index(Index),
+    /// Say what is wrong with partitions, and what each repair would lose; with --apply, repair.
+    Recover(Recover),
 }
 
 #[derive(Args)]
@@ -64,6 +67,7 @@ pub fn run(command: &Command) -> Result<(), Failure> {
         Command::Dump(options) => dump_files(options),
         Command::Verify(options) => verify_folders(options),
         Command::Index(options) => index_folders(options),
+        Command::Recover(options) => recover::run(options),
     }
 }
 
@@ -134,8 +138,9 @@ fn verify_folders(options: &Verify) -> Result<(), Failure> {
         return Ok(());
     }
     Err(Failure::failed(format!(
-        "{damaged} of {} partition(s) are damaged; wrong indexes are put right by `corelog log \
-         index --rebuild`, a damaged segment by a copy from another replica",
+        "{damaged} of {} partition(s) are damaged; `corelog log recover` says what a start does about \
+         damaged records, and what each repair would lose; wrong indexes are put right by `corelog log \
+         index --rebuild`",
         reports.len()
     )))
 }
@@ -227,7 +232,7 @@ fn remark_on_journals(partitions: &[PathBuf]) -> Result<(), Failure> {
 }
 
 /// A bar over the bytes of all segments; nothing where standard error is no terminal.
-fn progress(partitions: &[PathBuf]) -> Result<ProgressBar, Failure> {
+pub fn progress(partitions: &[PathBuf]) -> Result<ProgressBar, Failure> {
     let mut bytes = 0_u64;
     for path in partitions {
         for files in folder::segments(path)? {

@@ -6,4 +6,5 @@ pub mod consume;
 pub mod group;
 pub mod log;
 pub mod produce;
+pub mod recover;
 pub mod topic;

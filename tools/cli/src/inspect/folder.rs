@@ -120,7 +120,7 @@ pub fn partitions(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
     Ok(partitions)
 }
 
-fn entries(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
+pub fn entries(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
     let failed = |error| Failure::failed(format!("cannot read {}: {error}", folder.display()));
     let mut paths = Vec::new();
     for entry in fs::read_dir(folder).map_err(failed)? {

@@ -1,7 +1,7 @@
 //! Looking into data folders, Corelog's and Kafka's, without a broker: what lies there, and
 //! whether it is whole.
 
-mod checks;
+pub mod checks;
 pub mod dump;
 pub mod folder;
 pub mod indexes;
