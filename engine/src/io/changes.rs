@@ -5,13 +5,14 @@
 //! kernel brings them to the disk side by side.
 
 use std::fs;
-use std::io;
-use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileExt};
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 
-use crate::io::directory::{Entry, FILE_MODE, FOLDER_MODE, UNFINISHED_SUFFIX, list_folder};
+use crate::io::directory::{
+    Entry, FOLDER_MODE, UNFINISHED_SUFFIX, create_and_write, list_folder, open_or_create,
+};
 use crate::io::error::{IoError, Operation};
 use crate::io::runtime::{Arm, Runtime};
 
@@ -183,27 +184,17 @@ fn begin(change: &FolderChanges) -> Result<(), IoError> {
     for file in &change.files {
         let path = change.folder.join(&file.name);
         let written = match &file.kind {
-            FileChangeKind::Patch { position, bytes } => patch(&path, *position, bytes),
-            FileChangeKind::Write { content } => write_whole(&path, content),
+            FileChangeKind::Patch { position, bytes } => {
+                open_or_create(&path).and_then(|file| file.write_all_at(bytes, *position))
+            }
+            FileChangeKind::Write { content } => create_and_write(&path, content).map(drop),
             FileChangeKind::Replace { content } => {
-                write_whole(&change.folder.join(file.unfinished()), content)
+                create_and_write(&change.folder.join(file.unfinished()), content).map(drop)
             }
         };
         written.map_err(|error| IoError::from_os(Operation::Write, &path, &error))?;
     }
     Ok(())
-}
-
-fn patch(path: &Path, position: u64, bytes: &[u8]) -> io::Result<()> {
-    let mut options = fs::OpenOptions::new();
-    options.write(true).create(true).truncate(false).mode(FILE_MODE);
-    options.open(path)?.write_all_at(bytes, position)
-}
-
-fn write_whole(path: &Path, content: &[u8]) -> io::Result<()> {
-    let mut options = fs::OpenOptions::new();
-    options.write(true).create(true).truncate(true).mode(FILE_MODE);
-    options.open(path)?.write_all_at(content, 0)
 }
 
 impl FolderChanges {

@@ -15,7 +15,7 @@ use crate::types::Timestamp;
 
 /// Only the broker's own user may look into its data.
 pub(super) const FOLDER_MODE: u32 = 0o700;
-pub(super) const FILE_MODE: u32 = 0o600;
+const FILE_MODE: u32 = 0o600;
 
 /// The suffix of a file that [`Directory::write_file_atomically`] has not finished.
 pub const UNFINISHED_SUFFIX: &str = ".tmp";
@@ -233,9 +233,7 @@ impl Directory {
         match &self.runtime.arm {
             Arm::Uring(_) => {
                 self.blocking(Operation::Write, &path, move |path| {
-                    let mut options = fs::OpenOptions::new();
-                    options.write(true).create(true).truncate(false).mode(FILE_MODE);
-                    let file = options.open(path)?;
+                    let file = open_or_create(path)?;
                     for (position, bytes) in pieces {
                         file.write_all_at(&bytes, position)?;
                     }
@@ -312,7 +310,13 @@ fn write_and_sync(path: &Path, content: &[u8]) -> io::Result<()> {
     create_and_write(path, content)?.sync_all()
 }
 
-fn create_and_write(path: &Path, content: &[u8]) -> io::Result<fs::File> {
+/// With all that is in it.
+pub(super) fn open_or_create(path: &Path) -> io::Result<fs::File> {
+    let mut options = fs::OpenOptions::new();
+    options.write(true).create(true).truncate(false).mode(FILE_MODE).open(path)
+}
+
+pub(super) fn create_and_write(path: &Path, content: &[u8]) -> io::Result<fs::File> {
     let mut file = fs::OpenOptions::new()
         .write(true)
         .create(true)

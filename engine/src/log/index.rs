@@ -44,6 +44,15 @@ impl SegmentIndex {
         self.times.truncate(end);
     }
 
+    /// Ends the time index with the latest record, as that of a whole segment does; the content of both
+    /// files.
+    pub(super) fn complete(&mut self, latest: Option<TimestampOffset>) -> (Vec<u8>, Vec<u8>) {
+        if let Some(latest) = latest {
+            self.times.append(latest.timestamp, latest.offset);
+        }
+        (self.offsets.as_bytes().to_vec(), self.times.as_bytes().to_vec())
+    }
+
     /// True if one more entry might not fit into files of `bytes_max`.
     pub(super) fn is_full(&self, bytes_max: u64) -> bool {
         let offsets = self.offsets.as_bytes().len().strict_add(OffsetIndex::ENTRY_BYTES);

@@ -380,11 +380,7 @@ impl Loader<'_> {
             return Ok(());
         }
         let base = segment.base();
-        if let Some(latest) = segment.latest.get() {
-            index.times.append(latest.timestamp, latest.offset);
-        }
-        let offsets = index.offsets.as_bytes().to_vec();
-        let times = index.times.as_bytes().to_vec();
+        let (offsets, times) = index.complete(segment.latest.get());
         let directory = self.directory;
         directory.write_file_unsynced(&FileKind::OffsetIndex.name(base), offsets).await?;
         directory.write_file_atomically(&FileKind::TimeIndex.name(base), times).await?;

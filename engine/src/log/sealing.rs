@@ -104,13 +104,7 @@ impl Log {
     /// As `write_index`, while batches may be appended.
     pub(super) async fn write_index_files(&self, segment: &Segment) -> Result<(), IoError> {
         let Some(index) = segment.index() else { return Ok(()) };
-        let (offsets, times) = {
-            let mut index = index.borrow_mut();
-            if let Some(latest) = segment.latest.get() {
-                index.times.append(latest.timestamp, latest.offset);
-            }
-            (index.offsets.as_bytes().to_vec(), index.times.as_bytes().to_vec())
-        };
+        let (offsets, times) = index.borrow_mut().complete(segment.latest.get());
         let base = segment.base();
         let directory = &self.directory;
         directory.write_file_unsynced(&FileKind::OffsetIndex.name(base), offsets).await?;

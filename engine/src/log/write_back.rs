@@ -33,12 +33,9 @@ impl Log {
     /// if the log has to do it by itself.
     pub fn begin_write_back(self: &Rc<Self>) -> Option<(WriteBack, FolderChanges)> {
         let mut state = self.state.borrow_mut();
-        let place = self.take_files(&state)?;
         // Not what is pending: nobody waits here for it to be durable.
-        let &(position, end) = state.commits.back().or_else(|| {
-            self.files.leave(&place);
-            None
-        })?;
+        let &(position, end) = state.commits.back()?;
+        let place = self.take_files(&state)?;
         Some(self.write_back(&mut state, place, position, end, false))
     }
 
@@ -148,11 +145,7 @@ fn index_files(active: &Segment) -> Vec<FileChange> {
     let Some(index) = active.index().filter(|_| !active.is_index_written.get()) else {
         return Vec::new();
     };
-    let mut index = index.borrow_mut();
-    if let Some(latest) = active.latest.get() {
-        index.times.append(latest.timestamp, latest.offset);
-    }
-    let (offsets, times) = (index.offsets.as_bytes().to_vec(), index.times.as_bytes().to_vec());
+    let (offsets, times) = index.borrow_mut().complete(active.latest.get());
     active.is_index_written.set(true);
     vec![
         FileChange::write(FileKind::OffsetIndex.name(active.base()), offsets),

@@ -12,7 +12,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 
 use crate::io::FolderChanges;
-use crate::log::{Log, WriteBack};
+use crate::log::WriteBack;
 use crate::shard::Shard;
 use crate::shard::partition::{Closed, Partition};
 use crate::types::limits::WRITE_BACK_BATCH_LOGS;
@@ -92,30 +92,5 @@ impl Shard {
             self.runtime.yield_if_needed().await;
         }
         ending
-    }
-
-    /// Logs that were not appended to since the last time give back memory, space and descriptor.
-    pub(super) async fn rest_logs(&self) {
-        let partitions: Vec<_> = self.partitions.borrow().values().cloned().collect();
-        let mut by_journal: BTreeMap<PathBuf, Vec<Rc<Log>>> = BTreeMap::new();
-        for partition in &partitions {
-            if let Some(log) = partition.opened().filter(|log| log.is_light_at_rest()) {
-                let data_folder = partition.folder.parent().unwrap_or(&partition.folder);
-                by_journal.entry(data_folder.to_owned()).or_default().push(log);
-            }
-            self.runtime.yield_if_needed().await;
-        }
-        for (data_folder, logs) in by_journal {
-            let journal = self.journals.of_folder(&data_folder);
-            if let Some(journal) = journal {
-                journal.write_back(logs).await;
-            }
-        }
-        for log in self.open_logs() {
-            if let Err(error) = log.rest().await {
-                tracing::error!(folder = %log.folder().display(), %error, "cannot put to rest");
-            }
-            self.runtime.yield_if_needed().await;
-        }
     }
 }

@@ -20,13 +20,6 @@ pub struct Journals {
     cores_done: Cell<u16>,
 }
 
-impl Journals {
-    /// If a log has needed one.
-    pub(super) fn of_folder(&self, data_folder: &Path) -> Option<Rc<Journal>> {
-        self.by_folder.borrow().get(data_folder).cloned()
-    }
-}
-
 impl Shard {
     /// The journal of the data folder that the partition lies in.
     pub fn journal_of(&self, partition_folder: &Path) -> Rc<Journal> {

@@ -1,11 +1,14 @@
 //! What a core does by itself, now and then: retention, snapshots, and the timers of its
 //! coordinators.
 
+use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Duration;
 
 use futures_util::future::{Either, select};
 
+use crate::journal::Journal;
 use crate::log::{Log, LogError};
 use crate::shard::Shard;
 use crate::shard::checkpoint::Remembered;
@@ -141,6 +144,31 @@ impl Shard {
         let age_max = running_config(&self.image(), &self.config).producer_id_expiration;
         for log in self.open_logs() {
             log.producers(|producers| producers.expire(now, age_max));
+        }
+    }
+
+    /// Logs that were not appended to since the last time give back memory, space and descriptor.
+    async fn rest_logs(&self) {
+        let partitions: Vec<_> = self.partitions.borrow().values().cloned().collect();
+        let mut by_folder: BTreeMap<PathBuf, (Rc<Journal>, Vec<Rc<Log>>)> = BTreeMap::new();
+        for partition in &partitions {
+            if let Some(log) = partition.opened().filter(|log| log.is_light_at_rest()) {
+                let data_folder = partition.folder.parent().unwrap_or(&partition.folder);
+                let (_, logs) = by_folder
+                    .entry(data_folder.to_owned())
+                    .or_insert_with(|| (self.journal_of(&partition.folder), Vec::new()));
+                logs.push(log);
+            }
+            self.runtime.yield_if_needed().await;
+        }
+        for (journal, logs) in by_folder.into_values() {
+            journal.write_back(logs).await;
+        }
+        for log in self.open_logs() {
+            if let Err(error) = log.rest().await {
+                tracing::error!(folder = %log.folder().display(), %error, "cannot put to rest");
+            }
+            self.runtime.yield_if_needed().await;
         }
     }
 }
