@@ -48,12 +48,12 @@ impl Flush {
     fn take(state: &mut State, is_write_back: bool) -> Self {
         let segment = state.active();
         if is_write_back {
-            let writes = state.tail.take_whole(state.committed_position());
+            let writes = state.tail.take_whole(segment.base(), state.committed_position());
             let last = writes.last().map(|last| last.position.strict_add(last.blocks.len() as u64));
             let position = last.unwrap_or(state.flushed_position);
             return Self { segment, writes, end: None, position };
         }
-        let writes = state.tail.take();
+        let writes = state.tail.take(segment.base());
         let position = segment.len.get();
         state.carried_position = position;
         state.is_flush_carrying = state.durable_end < state.log_end;

@@ -221,7 +221,8 @@ impl State {
     /// So much is durable in the journal only that it should move to its segment.
     pub(super) fn is_write_back_due(&self) -> bool {
         self.write_back_bytes <= self.unsynced_bytes
-            && self.write_back_bytes / 2 <= self.tail.whole_bytes(self.committed_position())
+            && self.write_back_bytes / 2
+                <= self.tail.whole_bytes(self.active().base(), self.committed_position())
     }
 
     /// Up to where the bytes of the active segment are durable, here or there.

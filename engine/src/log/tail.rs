@@ -55,6 +55,17 @@ impl Chunk {
         len as u64
     }
 
+    /// Gives up the right to add to it.
+    fn freeze(self) -> (Self, Blocks) {
+        let Self { segment, start, len, memory, is_durable } = self;
+        let blocks = match memory {
+            Memory::Filling(buffer) => buffer.freeze(len),
+            Memory::Frozen(blocks) => blocks,
+        };
+        let memory = Memory::Frozen(blocks.clone());
+        (Self { segment, start, len, memory, is_durable }, blocks)
+    }
+
     /// Copies as much as fits and returns how much that was.
     fn fill(&mut self, bytes: &[u8]) -> usize {
         let Memory::Filling(buffer) = &mut self.memory else { return 0 };
@@ -145,41 +156,57 @@ impl Tail {
         self.chunks.push_back(Chunk { segment, start, len, memory, is_durable: true });
     }
 
-    /// Freezes everything that was appended since the last call.
-    pub(super) fn take(&mut self) -> Vec<Write> {
-        self.take_while(|_| true)
+    /// Freezes everything that was appended to the segment since the last call.
+    pub(super) fn take(&mut self, segment: Offset) -> Vec<Write> {
+        self.take_while(segment, |_| true)
     }
 
-    /// Freezes the chunks that are full and end at or before `position`: whole blocks, which no
-    /// append touches any more.
-    pub(super) fn take_whole(&mut self, position: u64) -> Vec<Write> {
-        self.take_while(|chunk| chunk.is_whole_below(position))
+    /// Freezes the segment's chunks that are full and end at or before `position`: whole blocks,
+    /// which no append touches any more.
+    pub(super) fn take_whole(&mut self, segment: Offset, position: u64) -> Vec<Write> {
+        self.take_while(segment, |chunk| chunk.is_whole_below(position))
     }
 
-    fn take_while(&mut self, is_due: impl Fn(&Chunk) -> bool) -> Vec<Write> {
-        let first = self.chunks.partition_point(|chunk| !chunk.is_filling());
+    fn take_while(&mut self, segment: Offset, is_due: impl Fn(&Chunk) -> bool) -> Vec<Write> {
+        self.freeze_before(segment);
+        let first = self.first_filling();
         let mut rest = self.chunks.split_off(first);
         let due = rest.iter().take_while(|chunk| is_due(chunk)).count();
         let mut writes = Vec::with_capacity(due);
         for chunk in rest.drain(..due) {
-            let Chunk { segment, start, len, memory, is_durable } = chunk;
-            let blocks = match memory {
-                Memory::Filling(buffer) => buffer.freeze(len),
-                Memory::Frozen(blocks) => blocks,
-            };
-            writes.push(Write { position: start, blocks: blocks.clone() });
-            let memory = Memory::Frozen(blocks);
-            self.chunks.push_back(Chunk { segment, start, len, memory, is_durable });
+            let (chunk, blocks) = chunk.freeze();
+            writes.push(Write { position: chunk.start, blocks });
+            self.chunks.push_back(chunk);
         }
         self.chunks.append(&mut rest);
         writes
     }
 
+    /// A light log's chunks reach their segment without being frozen. Once there is a next segment
+    /// they must not be taken for a part of it.
+    fn freeze_before(&mut self, segment: Offset) {
+        let first = self.first_filling();
+        let older = self.chunks.range(first..).take_while(|chunk| chunk.segment < segment).count();
+        if older == 0 {
+            return;
+        }
+        let mut rest = self.chunks.split_off(first);
+        for chunk in rest.drain(..older) {
+            assert!(chunk.is_durable, "all of a segment is durable before the next");
+            self.chunks.push_back(chunk.freeze().0);
+        }
+        self.chunks.append(&mut rest);
+    }
+
+    fn first_filling(&self) -> usize {
+        self.chunks.partition_point(|chunk| !chunk.is_filling())
+    }
+
     /// How much [`Tail::take_whole`] would take.
-    pub(super) fn whole_bytes(&self, position: u64) -> u64 {
-        let first = self.chunks.partition_point(|chunk| !chunk.is_filling());
-        let whole = self.chunks.range(first..).take_while(|chunk| chunk.is_whole_below(position));
-        whole.map(|chunk| chunk.len as u64).sum()
+    pub(super) fn whole_bytes(&self, segment: Offset, position: u64) -> u64 {
+        let chunks = self.chunks.range(self.first_filling()..);
+        let own = chunks.skip_while(|chunk| chunk.segment < segment);
+        own.take_while(|chunk| chunk.is_whole_below(position)).map(|chunk| chunk.len as u64).sum()
     }
 
     /// Notes that everything up to `position` of the segment is on the disk, and lets go of the
@@ -295,7 +322,7 @@ mod tests {
             position += len;
             assert_eq!(read(&tail, 0, position + 10), &all[..position]);
             if len % 2 == 0 {
-                for write in tail.take() {
+                for write in tail.take(SEGMENT) {
                     let at = usize::try_from(write.position).unwrap();
                     disk[at..at + write.blocks.len()].copy_from_slice(&write.blocks);
                 }
@@ -313,12 +340,27 @@ mod tests {
         for block in 0..10 {
             let at = block * BLOCK_BYTES;
             tail.append(&runtime, SEGMENT, at as u64, &all[at..at + BLOCK_BYTES], 0);
-            tail.take();
+            tail.take(SEGMENT);
         }
         tail.settle(SEGMENT, 3 * BLOCK_BYTES as u64, 0);
         assert_eq!(tail.start(SEGMENT), Some(3 * BLOCK_BYTES as u64));
         tail.settle(SEGMENT, 10 * BLOCK_BYTES as u64, 2 * BLOCK_BYTES as u64);
         assert_eq!(tail.start(SEGMENT), Some(8 * BLOCK_BYTES as u64));
         assert_eq!(read(&tail, 0, 10), &[0_u8; 0]);
+    }
+
+    #[test]
+    fn what_is_durable_of_one_segment_is_not_written_to_the_next() {
+        let runtime = Sim::new(1).runtime();
+        let (all, next) = (pattern(BLOCK_BYTES), Offset::ZERO.advance(7));
+        let mut tail = Tail::default();
+        tail.append(&runtime, SEGMENT, 0, &all[..100], 0);
+        tail.settle(SEGMENT, 100, 0);
+        tail.append(&runtime, next, 0, &all, 0);
+        assert_eq!(tail.whole_bytes(next, BLOCK_BYTES as u64), BLOCK_BYTES as u64);
+        let writes = tail.take(next);
+        assert_eq!(writes.len(), 1);
+        assert_eq!(&*writes[0].blocks, &all[..]);
+        assert_eq!(read(&tail, 0, 200), &all[..100]);
     }
 }

@@ -290,6 +290,18 @@ impl Disk {
         bytes: Vec<u8>,
     ) -> Result<u64, Fault> {
         self.claim(inode, position + u64::try_from(bytes.len()).unwrap())?;
+        // The order of what is in flight at the same time is nobody's.
+        let range = index(position)..index(position) + bytes.len();
+        let in_flight = self.files[&inode].pending.iter().filter(|change| !change.completed);
+        for change in in_flight {
+            if let ChangeKind::Write { position, bytes } = &change.kind {
+                let other = *position..*position + bytes.len();
+                assert!(
+                    range.end <= other.start || other.end <= range.start,
+                    "writes of {range:?} and {other:?} are in flight at the same time"
+                );
+            }
+        }
         let kind = ChangeKind::Write { position: index(position), bytes };
         self.file(inode).modified = self.now;
         Ok(self.file(inode).change(kind, false))
