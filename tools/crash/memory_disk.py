@@ -73,6 +73,18 @@ class Node:
                 self.durable[start:end] = self.live[start:end]
         self.unsynced.clear()
 
+    def sync_last_write(self) -> None:
+        start, end = self.unsynced.pop()
+        if len(self.durable) < len(self.live):
+            self.durable.extend(bytes(len(self.live) - len(self.durable)))
+        self.durable[start:end] = self.live[start:end]
+
+
+def writes_through(body: bytes) -> bool:
+    """A write on a descriptor that was opened with O_DSYNC."""
+    (flags,) = struct.unpack_from("<I", body, 32)
+    return bool(flags & os.O_DSYNC)
+
 
 class MemoryDisk:
     """Mounted in a folder; `fail` makes operations fail, `cut_power` forgets what was not synced."""
@@ -161,11 +173,14 @@ class MemoryDisk:
     def answer(self, operation: int, number: int, body: bytes) -> bytes:
         node = self.nodes[number] if number else self.nodes[ROOT]
         path = self.paths.get(node.number, b"")
+        syncs = operation == FSYNC or (operation == WRITE and writes_through(body))
         for failing, part, code in self.failing:
-            if failing == operation and part in path:
+            if part in path and (failing == operation or (failing == FSYNC and syncs)):
                 self.failures += 1
-                if operation == FSYNC:
-                    # The next one will succeed, and bring nothing.
+                if failing == FSYNC:
+                    # What was written can be read. The next one will succeed, and bring nothing.
+                    if operation == WRITE:
+                        self.write_live(node, body)
                     node.unsynced.clear()
                 raise OSError(code, "on purpose")
         handler = HANDLERS.get(operation)
@@ -232,10 +247,16 @@ class MemoryDisk:
         _, position, size = struct.unpack_from("<QQI", body)
         return bytes(node.live[position : position + size])
 
-    def write(self, node: Node, body: bytes) -> bytes:
+    def write_live(self, node: Node, body: bytes) -> bytes:
         _, position, size = struct.unpack_from("<QQI", body)
         node.write(position, body[40 : 40 + size])
         return struct.pack("<II", size, 0)
+
+    def write(self, node: Node, body: bytes) -> bytes:
+        answer = self.write_live(node, body)
+        if writes_through(body):
+            node.sync_last_write()
+        return answer
 
     def sync(self, node: Node, _: bytes) -> bytes:
         node.sync()

@@ -16,6 +16,7 @@ use crate::types::limits::BLOCK_BYTES;
 pub struct File {
     arm: FileArm,
     path: PathBuf,
+    writes_through: bool,
 }
 
 #[derive(Debug)]
@@ -32,7 +33,12 @@ impl File {
             #[cfg(test)]
             Arm::Sim(sim) => FileArm::Sim(sim.open(path, mode).await?),
         };
-        Ok(Self { arm, path: path.to_owned() })
+        Ok(Self { arm, path: path.to_owned(), writes_through: mode.is_through() })
+    }
+
+    /// True if a write that has ended is durable.
+    pub fn writes_through(&self) -> bool {
+        self.writes_through
     }
 
     /// The name under which the file was opened.
@@ -49,7 +55,9 @@ impl File {
         }
     }
 
-    /// Writes whole blocks at an aligned position. The bytes are durable after [`File::sync`].
+    /// Writes whole blocks at an aligned position. The bytes are durable after [`File::sync`]; those of a
+    /// file that was opened to write through are when this returns, and so is the length that they need.
+    /// After an error of such a file nothing is known about these blocks, as after a failed sync.
     pub async fn write_at(&self, blocks: &Blocks, position: u64) -> Result<(), IoError> {
         assert!(position.is_multiple_of(BLOCK_BYTES as u64), "a write starts at a block");
         match &self.arm {

@@ -176,6 +176,16 @@ impl Runtime {
         File::open(self, path, uring::Mode::Write).await
     }
 
+    /// As [`Self::create_file`]; each write to it ends when it is durable.
+    pub async fn create_file_to_write_through(&self, path: &Path) -> Result<File, IoError> {
+        File::open(self, path, uring::Mode::CreateNewThrough).await
+    }
+
+    /// As [`Self::open_file`]; each write to it ends when it is durable.
+    pub async fn open_file_to_write_through(&self, path: &Path) -> Result<File, IoError> {
+        File::open(self, path, uring::Mode::WriteThrough).await
+    }
+
     /// Opens a file for reading, past the cache.
     pub async fn open_file_to_read(&self, path: &Path) -> Result<File, IoError> {
         File::open(self, path, uring::Mode::Read).await

@@ -80,17 +80,38 @@ pub(super) enum Mode {
     CreateNew,
     Write,
     Read,
+    /// As the first two; a write ends when it is durable.
+    CreateNewThrough,
+    WriteThrough,
 }
+
+impl Mode {
+    pub(super) fn creates(self) -> bool {
+        matches!(self, Self::CreateNew | Self::CreateNewThrough)
+    }
+
+    pub(super) fn is_through(self) -> bool {
+        matches!(self, Self::CreateNewThrough | Self::WriteThrough)
+    }
+}
+
+/// `O_DSYNC`, which is the same number on all processors that the runtime works on.
+const WRITE_THROUGH: i32 = 0o10000;
 
 pub(super) async fn open(core: &Core, path: &Path, mode: Mode) -> Result<DmaFile, IoError> {
     let mut options = OpenOptions::new();
     options.read(true);
     match mode {
-        Mode::CreateNew => options.write(true).create_new(true).mode(0o600),
-        Mode::Write => options.write(true),
+        Mode::CreateNew | Mode::CreateNewThrough => {
+            options.write(true).create_new(true).mode(0o600)
+        }
+        Mode::Write | Mode::WriteThrough => options.write(true),
         Mode::Read => &mut options,
     };
-    let operation = if mode == Mode::CreateNew { Operation::Create } else { Operation::Open };
+    if mode.is_through() {
+        options.custom_flags(WRITE_THROUGH);
+    }
+    let operation = if mode.creates() { Operation::Create } else { Operation::Open };
     let _lock = core.path_locks.lock(path).await;
     options.dma_open(path).await.map_err(|error| typed(operation, path, error))
 }

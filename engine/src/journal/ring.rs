@@ -63,7 +63,7 @@ impl RingFile {
         run: Uuid,
         file_bytes: u64,
     ) -> Result<Self, IoError> {
-        let file = runtime.create_file(&directory.path().join(name)).await?;
+        let file = runtime.create_file_to_write_through(&directory.path().join(name)).await?;
         file.preallocate(file_bytes).await?;
         let piece_bytes = file_bytes.min(WRITE_BYTES_MAX as u64);
         let zeros = blocks(runtime, &[], usize::try_from(piece_bytes).expect("a small number"));
@@ -73,7 +73,6 @@ impl RingFile {
             position = position.strict_add(piece_bytes);
             runtime.yield_if_needed().await;
         }
-        file.sync().await?;
         let mut made = Self {
             file: Rc::new(file),
             lap: Lap { run, number: 0 },
@@ -91,7 +90,6 @@ impl RingFile {
         self.lap.number = self.lap.number.strict_add(1);
         let header = blocks(runtime, &format::file_header(self.lap), BLOCK_BYTES);
         self.file.write_at(&header, 0).await?;
-        self.file.sync().await?;
         self.position = BLOCK_BYTES as u64;
         self.sequence = 0;
         self.carried.clear();

@@ -386,7 +386,7 @@ fn logs_share_a_commit() {
 
 /// T-22: what failed is not tried again; who was not part of it goes on.
 #[test]
-fn a_failed_sync_of_a_journal_fences_the_logs_of_that_commit_only() {
+fn a_failed_write_of_a_journal_fences_the_logs_of_that_commit_only() {
     let sim = Sim::with_folder(6, &data());
     let runtime = sim.runtime();
     let control = sim.clone();
@@ -397,7 +397,7 @@ fn a_failed_sync_of_a_journal_fences_the_logs_of_that_commit_only() {
         warm_up(&machine).await;
         produce_to_all(&machine, &shared, 1, 3).await;
         control.fail(Failure {
-            operation: Operation::Sync,
+            operation: Operation::Write,
             suffix: "-1".to_owned(),
             fault: Fault::Device,
             skip: 0,

@@ -251,7 +251,8 @@ impl Log {
     pub(super) async fn open_writer(&self, segment: &Rc<Segment>) -> Result<(), IoError> {
         self.make_folder().await?;
         self.prepare(segment).await?;
-        let file = self.runtime.open_file(&segment.path(self.folder())).await?;
+        let path = segment.path(self.folder());
+        let file = self.runtime.open_file_to_write_through(&path).await?;
         let reserved = file.size().await?;
         let mut state = self.state.borrow_mut();
         state.writer = Some(Rc::new(file));
@@ -291,9 +292,9 @@ impl Log {
 
     async fn write_to_segment(&self, flush: Flush) -> Result<(), IoError> {
         let file = self.state.borrow().writer.clone().expect("appended to an open file");
+        assert!(file.writes_through(), "what is written here counts as durable");
         write_all(&file, &flush.writes).await?;
         drop(flush.writes);
-        file.sync().await?;
         self.sync_names().await?;
         let keep_bytes = self.options.borrow().tail_cache_bytes;
         let mut state = self.state.borrow_mut();

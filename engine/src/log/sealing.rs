@@ -26,10 +26,10 @@ impl Log {
         self.write_epochs().await?;
         self.write_snapshot(base).await?;
         let path = FileKind::Log.path(self.folder(), base);
-        let file = match self.runtime.create_file(&path).await {
+        let file = match self.runtime.create_file_to_write_through(&path).await {
             // An attempt that failed half-way has left it; no append has gone there.
             Err(error) if error.fault == Fault::AlreadyExists => {
-                let file = self.runtime.open_file(&path).await?;
+                let file = self.runtime.open_file_to_write_through(&path).await?;
                 file.truncate(0).await?;
                 file
             }

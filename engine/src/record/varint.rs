@@ -1,5 +1,5 @@
 //! Zigzag varints inside records. They are read several times per record on the produce path, so
-//! the one-byte case comes first; anything longer than the type allows is refused.
+//! one and two bytes are taken at once; anything longer than the type allows is refused.
 
 /// The most bytes that a 32-bit varint takes.
 const VARINT_BYTES_MAX: usize = 5;
@@ -9,23 +9,33 @@ const VARLONG_BYTES_MAX: usize = 10;
 /// Takes one 32-bit zigzag varint from the front of `bytes`.
 #[inline(always)]
 pub(crate) fn take_varint(bytes: &mut &[u8]) -> Option<i32> {
-    let (&first, rest) = bytes.split_first()?;
-    if first < 0x80 {
-        *bytes = rest;
-        return Some(unzigzag32(u32::from(first)));
+    match **bytes {
+        [first, ref rest @ ..] if first < 0x80 => {
+            *bytes = rest;
+            Some(unzigzag32(u32::from(first)))
+        }
+        [first, second, ref rest @ ..] if second < 0x80 => {
+            *bytes = rest;
+            Some(unzigzag32(u32::from(first & 0x7f) | u32::from(second) << 7))
+        }
+        _ => take_varint_slow(bytes),
     }
-    take_varint_slow(bytes)
 }
 
 /// Takes one 64-bit zigzag varint from the front of `bytes`.
 #[inline(always)]
 pub(crate) fn take_varlong(bytes: &mut &[u8]) -> Option<i64> {
-    let (&first, rest) = bytes.split_first()?;
-    if first < 0x80 {
-        *bytes = rest;
-        return Some(unzigzag64(u64::from(first)));
+    match **bytes {
+        [first, ref rest @ ..] if first < 0x80 => {
+            *bytes = rest;
+            Some(unzigzag64(u64::from(first)))
+        }
+        [first, second, ref rest @ ..] if second < 0x80 => {
+            *bytes = rest;
+            Some(unzigzag64(u64::from(first & 0x7f) | u64::from(second) << 7))
+        }
+        _ => take_varlong_slow(bytes),
     }
-    take_varlong_slow(bytes)
 }
 
 pub(crate) fn put_varint(out: &mut Vec<u8>, value: i32) {

@@ -43,7 +43,7 @@ impl Sim {
             match &file.kind {
                 FileChangeKind::Patch { position, bytes } => {
                     let inode = self.open_or_create(&path).await?;
-                    let opened = SimFile { sim: self.clone(), inode, path };
+                    let opened = SimFile { sim: self.clone(), inode, path, is_through: false };
                     opened.write_bytes(bytes.to_vec(), *position).await?;
                 }
                 FileChangeKind::Write { content } => {

@@ -354,6 +354,17 @@ impl Disk {
         });
     }
 
+    /// Makes one write durable, and the length that it needs.
+    pub(super) fn sync_write(&mut self, inode: InodeId, write: u64) {
+        let is_length = |change: &Change| matches!(change.kind, ChangeKind::SetLen(_));
+        let changes = self.files[&inode].pending.iter();
+        let covered: Vec<u64> = changes
+            .filter(|change| change.id == write || change.id < write && is_length(change))
+            .map(|change| change.id)
+            .collect();
+        self.sync_file(inode, &covered);
+    }
+
     /// What a sync of the whole file system would make durable if it began now.
     pub(super) fn all_completed(&self) -> Completed {
         let files = self.files.keys().map(|inode| (*inode, self.completed(*inode)));

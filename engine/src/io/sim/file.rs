@@ -5,13 +5,15 @@ use std::path::PathBuf;
 use crate::io::block_buffer::{Blocks, ReadBuffer};
 use crate::io::error::{IoError, Operation};
 use crate::io::sim::Sim;
-use crate::io::sim::disk::InodeId;
+use crate::io::sim::disk::{Disk, InodeId};
 
 #[derive(Clone, Debug)]
 pub(crate) struct SimFile {
     pub(super) sim: Sim,
     pub(super) inode: InodeId,
     pub(super) path: PathBuf,
+    /// A write ends when it is durable.
+    pub(super) is_through: bool,
 }
 
 impl SimFile {
@@ -29,12 +31,29 @@ impl SimFile {
     }
 
     pub(super) async fn write_bytes(&self, bytes: Vec<u8>, position: u64) -> Result<(), IoError> {
-        let written = self
-            .sim
-            .apply(Operation::Write, &self.path, |disk| disk.write(self.inode, position, bytes))
-            .await?;
-        self.sim.machine.disk.borrow_mut().complete(self.inode, written);
+        let effect = |disk: &mut Disk| disk.write(self.inode, position, bytes.clone());
+        let written = match self.sim.apply(Operation::Write, &self.path, effect).await {
+            Err(error) if self.is_through => {
+                self.fail_through(position, bytes);
+                return Err(error);
+            }
+            other => other?,
+        };
+        let mut disk = self.sim.machine.disk.borrow_mut();
+        disk.complete(self.inode, written);
+        if self.is_through {
+            disk.sync_write(self.inode, written);
+        }
         Ok(())
+    }
+
+    /// The bytes may be there to be read all the same, and on no disk, as after a failed sync.
+    fn fail_through(&self, position: u64, bytes: Vec<u8>) {
+        let mut random = self.sim.machine.random.borrow_mut();
+        let mut disk = self.sim.machine.disk.borrow_mut();
+        if random.coin() && disk.write(self.inode, position, bytes).is_ok() {
+            disk.forget_unsynced(self.inode, &mut random);
+        }
     }
 
     pub(crate) async fn sync(&self) -> Result<(), IoError> {

@@ -287,15 +287,16 @@ impl Sim {
     }
 
     pub(in crate::io) async fn open(&self, path: &Path, mode: Mode) -> Result<SimFile, IoError> {
-        let operation = if mode == Mode::CreateNew { Operation::Create } else { Operation::Open };
+        let operation = if mode.creates() { Operation::Create } else { Operation::Open };
         self.begin(operation, path).await?;
         let inode = {
             let mut disk = self.machine.disk.borrow_mut();
-            if mode == Mode::CreateNew { disk.create_file(path) } else { disk.find_file(path) }
+            if mode.creates() { disk.create_file(path) } else { disk.find_file(path) }
         };
         self.latency().await;
         let inode = inode.map_err(|fault| IoError::new(operation, path, fault, "simulated"))?;
-        Ok(SimFile { sim: self.clone(), inode, path: path.to_owned() })
+        let is_through = mode.is_through();
+        Ok(SimFile { sim: self.clone(), inode, path: path.to_owned(), is_through })
     }
 
     async fn apply<T>(
@@ -370,7 +371,7 @@ impl Sim {
                 Err(fault) => Err(fault),
             })
             .await?;
-        let file = SimFile { sim: self.clone(), inode, path: path.to_owned() };
+        let file = SimFile { sim: self.clone(), inode, path: path.to_owned(), is_through: false };
         file.write_bytes(content.to_vec(), 0).await?;
         Ok(file)
     }
@@ -386,7 +387,7 @@ impl Sim {
     /// Writes pieces of a file, creating it if need be, and syncs it.
     pub(crate) async fn patch(&self, path: &Path, pieces: &[(u64, Bytes)]) -> Result<(), IoError> {
         let inode = self.open_or_create(path).await?;
-        let file = SimFile { sim: self.clone(), inode, path: path.to_owned() };
+        let file = SimFile { sim: self.clone(), inode, path: path.to_owned(), is_through: false };
         for (position, bytes) in pieces {
             file.write_bytes(bytes.to_vec(), *position).await?;
         }
