@@ -7,11 +7,10 @@ use std::path::{Component, Path};
 
 use crate::io::directory::Entry;
 use crate::io::error::Fault;
+use crate::io::sim::content::Content;
 use crate::io::sim::random::Random;
 use crate::types::Timestamp;
 
-/// What a disk writes whole or not at all.
-const SECTOR_BYTES: usize = 512;
 const BLOCK: u64 = 4096;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -25,32 +24,8 @@ pub(super) struct Disk {
     /// The time of the operation that is under way.
     pub(super) now: Timestamp,
     next_inode: u64,
-    files: BTreeMap<InodeId, FileNode>,
+    files: BTreeMap<InodeId, Content>,
     folders: BTreeMap<InodeId, FolderNode>,
-}
-
-#[derive(Debug, Default)]
-struct FileNode {
-    /// What a reader sees.
-    live: Vec<u8>,
-    /// What is certain to be there after a crash, before `pending`.
-    durable: Vec<u8>,
-    pending: Vec<Change>,
-    next_change: u64,
-    modified: Timestamp,
-}
-
-#[derive(Debug)]
-struct Change {
-    id: u64,
-    completed: bool,
-    kind: ChangeKind,
-}
-
-#[derive(Debug)]
-enum ChangeKind {
-    Write { position: usize, bytes: Vec<u8> },
-    SetLen(usize),
 }
 
 /// The changes of every file, and how many of every folder's.
@@ -76,45 +51,6 @@ enum NameChange {
 
 fn index(number: u64) -> usize {
     usize::try_from(number).unwrap()
-}
-
-impl FileNode {
-    fn change(&mut self, kind: ChangeKind, completed: bool) -> u64 {
-        let id = self.next_change;
-        self.next_change += 1;
-        apply(&mut self.live, &kind);
-        self.pending.push(Change { id, completed, kind });
-        id
-    }
-}
-
-fn apply(content: &mut Vec<u8>, kind: &ChangeKind) {
-    match kind {
-        ChangeKind::SetLen(len) => set_len(content, *len),
-        ChangeKind::Write { position, bytes } => {
-            let end = position + bytes.len();
-            if content.len() < end {
-                set_len(content, end);
-            }
-            content[*position..end].copy_from_slice(bytes);
-        }
-    }
-}
-
-fn set_len(content: &mut Vec<u8>, len: usize) {
-    content.truncate(len);
-    // Much faster than `resize` in a build without optimization.
-    content.extend_from_slice(&vec![0; len - content.len()]);
-}
-
-/// Writes only the sectors that chance picks.
-fn apply_torn(content: &mut Vec<u8>, position: usize, bytes: &[u8], random: &mut Random) {
-    for (number, sector) in bytes.chunks(SECTOR_BYTES).enumerate() {
-        if random.coin() {
-            let at = position + number * SECTOR_BYTES;
-            apply(content, &ChangeKind::Write { position: at, bytes: sector.to_vec() });
-        }
-    }
 }
 
 fn rename_in(names: &mut BTreeMap<String, InodeId>, change: &NameChange) {
@@ -180,7 +116,7 @@ impl Disk {
         Ok((self.folders.get_mut(&inode).ok_or(Fault::NotFound)?, name))
     }
 
-    fn file(&mut self, inode: InodeId) -> &mut FileNode {
+    fn file(&mut self, inode: InodeId) -> &mut Content {
         self.files.get_mut(&inode).unwrap()
     }
 
@@ -196,7 +132,7 @@ impl Disk {
             return Err(Fault::AlreadyExists);
         }
         folder.change(NameChange::Put(name, inode));
-        self.files.insert(inode, FileNode::default());
+        self.files.insert(inode, Content::default());
         Ok(inode)
     }
 
@@ -290,34 +226,18 @@ impl Disk {
         bytes: Vec<u8>,
     ) -> Result<u64, Fault> {
         self.claim(inode, position + u64::try_from(bytes.len()).unwrap())?;
-        // The order of what is in flight at the same time is nobody's.
-        let range = index(position)..index(position) + bytes.len();
-        let in_flight = self.files[&inode].pending.iter().filter(|change| !change.completed);
-        for change in in_flight {
-            if let ChangeKind::Write { position, bytes } = &change.kind {
-                let other = *position..*position + bytes.len();
-                assert!(
-                    range.end <= other.start || other.end <= range.start,
-                    "writes of {range:?} and {other:?} are in flight at the same time"
-                );
-            }
-        }
-        let kind = ChangeKind::Write { position: index(position), bytes };
         self.file(inode).modified = self.now;
-        Ok(self.file(inode).change(kind, false))
+        Ok(self.file(inode).write(index(position), bytes))
     }
 
     pub(super) fn complete(&mut self, inode: InodeId, write: u64) {
-        if let Some(change) = self.file(inode).pending.iter_mut().find(|change| change.id == write)
-        {
-            change.completed = true;
-        }
+        self.file(inode).complete(write);
     }
 
     /// What a process had under way when it ended is done before another one starts.
     pub(super) fn complete_all(&mut self) {
         for file in self.files.values_mut() {
-            file.pending.iter_mut().for_each(|change| change.completed = true);
+            file.complete_all();
         }
     }
 
@@ -325,7 +245,7 @@ impl Disk {
         self.claim(inode, len)?;
         let file = self.file(inode);
         if file.live.len() < index(len) {
-            file.change(ChangeKind::SetLen(index(len)), true);
+            file.set_len(index(len));
         }
         Ok(())
     }
@@ -333,36 +253,21 @@ impl Disk {
     pub(super) fn set_len(&mut self, inode: InodeId, len: u64) -> Result<(), Fault> {
         self.claim(inode, len)?;
         self.file(inode).modified = self.now;
-        self.file(inode).change(ChangeKind::SetLen(index(len)), true);
+        self.file(inode).set_len(index(len));
         Ok(())
     }
 
     pub(super) fn completed(&self, inode: InodeId) -> Vec<u64> {
-        let changes = self.files[&inode].pending.iter();
-        changes.filter(|change| change.completed).map(|change| change.id).collect()
+        self.files[&inode].completed()
     }
 
     pub(super) fn sync_file(&mut self, inode: InodeId, covered: &[u64]) {
-        let file = self.file(inode);
-        let durable = &mut file.durable;
-        file.pending.retain(|change| {
-            let synced = covered.contains(&change.id);
-            if synced {
-                apply(durable, &change.kind);
-            }
-            !synced
-        });
+        self.file(inode).sync(covered);
     }
 
     /// Makes one write durable, and the length that it needs.
     pub(super) fn sync_write(&mut self, inode: InodeId, write: u64) {
-        let is_length = |change: &Change| matches!(change.kind, ChangeKind::SetLen(_));
-        let changes = self.files[&inode].pending.iter();
-        let covered: Vec<u64> = changes
-            .filter(|change| change.id == write || change.id < write && is_length(change))
-            .map(|change| change.id)
-            .collect();
-        self.sync_file(inode, &covered);
+        self.file(inode).sync_write(write);
     }
 
     /// What a sync of the whole file system would make durable if it began now.
@@ -387,13 +292,13 @@ impl Disk {
 
     pub(super) fn forget_all_unsynced(&mut self, random: &mut Random) {
         for file in self.files.values_mut() {
-            file.pending.retain(|_| random.coin());
+            file.forget_unsynced(random);
         }
     }
 
     /// After a failed sync some of the data has silently lost its way to the disk.
     pub(super) fn forget_unsynced(&mut self, inode: InodeId, random: &mut Random) {
-        self.file(inode).pending.retain(|_| random.coin());
+        self.file(inode).forget_unsynced(random);
     }
 
     pub(super) fn read(&self, inode: InodeId, position: u64, len: u64) -> Vec<u8> {
@@ -432,15 +337,13 @@ impl Disk {
         let inode = self.find_file(path).unwrap();
         let file = self.file(inode);
         change(&mut file.live);
-        file.durable = file.live.clone();
-        file.pending.clear();
+        file.settle();
     }
 
     /// Makes everything durable as it is.
     pub(super) fn settle(&mut self) {
         for file in self.files.values_mut() {
-            file.durable = file.live.clone();
-            file.pending.clear();
+            file.settle();
         }
         for folder in self.folders.values_mut() {
             folder.durable = folder.live.clone();
@@ -453,23 +356,7 @@ impl Disk {
         // Every so often all or nothing survives, since those are the cases people expect.
         let style = random.below(4);
         for file in self.files.values_mut() {
-            let mut content = std::mem::take(&mut file.durable);
-            for change in std::mem::take(&mut file.pending) {
-                let fate = match style {
-                    0 => 0,
-                    1 => 1,
-                    _ => random.below(3),
-                };
-                match (&change.kind, fate) {
-                    (_, 0) => {}
-                    (ChangeKind::Write { position, bytes }, 2) => {
-                        apply_torn(&mut content, *position, bytes, random);
-                    }
-                    (kind, _) => apply(&mut content, kind),
-                }
-            }
-            file.durable.clone_from(&content);
-            file.live = content;
+            file.crash(style, random);
         }
         for folder in self.folders.values_mut() {
             let kept = match style {

@@ -3,6 +3,7 @@
 //! gives the same trace, byte for byte; the first test checks exactly that.
 
 mod changes;
+mod content;
 mod disk;
 mod executor;
 mod file;
