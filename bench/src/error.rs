@@ -1,5 +1,7 @@
 //! Why a measurement gives no figures.
 
+use std::{io, path::PathBuf};
+
 use client::{
     CallError, ClientError,
     runtime::{CoreError, StartError},
@@ -18,13 +20,50 @@ pub enum BenchError {
     #[error("{records} records of {record_bytes} bytes are no batch of at most {bytes_max} bytes")]
     BatchSize { records: usize, record_bytes: usize, bytes_max: usize },
     #[error("cannot read the processor time of process {pid}: {source}")]
-    Process { pid: u32, source: std::io::Error },
+    Process { pid: u32, source: io::Error },
     #[error(
         "topic {topic:?} is empty; produce to it first, for example with `corelog bench produce`"
     )]
     NothingToRead { topic: String },
     #[error("every connection failed before the measurement began; the last error: {last}")]
     NothingMeasured { last: String },
+    #[error("scenario {name}: {reason}")]
+    Scenario { name: String, reason: String },
+    #[error(
+        "{text:?} names no system: expected corelog, kafka, kafka-durable, pipe or NAME=HOST:PORT"
+    )]
+    System { text: String },
+    #[error("{text:?} is no list of processors such as 0,2-3")]
+    Cpus { text: String },
+    #[error("cannot be held to the processors {cpus}: {source}")]
+    Affinity { cpus: String, source: io::Error },
+    #[error("cannot use {}: {source}", folder.display())]
+    Folder { folder: PathBuf, source: io::Error },
+    #[error(
+        "{} lies in memory, where no disk is measured; give --folder one on the disk",
+        folder.display()
+    )]
+    InMemory { folder: PathBuf },
+    #[error("cannot start {command}: {source}")]
+    Spawn { command: String, source: io::Error },
+    #[error("{system} does not answer:\n{tail}")]
+    NotStarted { system: String, tail: String },
+    #[error("the broker has not stopped within {seconds} s of SIGTERM:\n{tail}")]
+    NotStopped { seconds: u64, tail: String },
+    #[error(
+        "Apache Kafka's jars are not in {}: fetch them with tools/peer/fetch-kafka, or name their \
+         folder with --kafka-libs",
+        libs.display()
+    )]
+    NoKafka { libs: PathBuf },
+    #[error("no free port: {source}")]
+    Port { source: io::Error },
+    #[error("writing beforehand failed: {reason}")]
+    NotStored { reason: String },
+    #[error("the machine's limits cannot be measured: {what}: {source}")]
+    Limit { what: &'static str, source: io::Error },
+    #[error("cannot read the report {}: {reason}", path.display())]
+    Report { path: PathBuf, reason: String },
 }
 
 impl From<CallError> for BenchError {

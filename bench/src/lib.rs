@@ -4,19 +4,24 @@
 //! The load comes from raw connections with batches that were encoded beforehand, so that the
 //! broker and not the client is what is measured. `docs/benchmarking.md` tells what the figures mean.
 
-mod batches;
-mod consume;
-mod cpu;
 mod error;
-mod latency;
-mod options;
-mod produce;
+mod limit;
+mod load;
+mod measure;
+mod peer;
+mod pipe;
 mod report;
-mod target;
-mod window;
+mod run;
+mod scenario;
 
-pub use consume::consume;
 pub use error::BenchError;
-pub use options::{Acknowledge, Codec, ConsumeOptions, Extent, Pace, ProduceOptions, TopicOptions};
-pub use produce::produce;
-pub use report::{CpuReport, LatencyReport, Report};
+pub use load::{
+    Acknowledge, Codec, ConsumeLoad, ConsumeOptions, CpuReport, Extent, LatencyReport, Pace,
+    ProduceLoad, ProduceOptions, Report, TopicOptions, consume, produce,
+};
+pub use measure::{Figure, Spread, digits};
+pub use peer::{Cpus, System};
+pub use pipe::serve_pipe;
+pub use report::{Change, RunReport, StepReport, Verdict, compare};
+pub use run::{RunOptions, Watcher, run};
+pub use scenario::{Scenario, builtin_names};

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use hdrhistogram::Histogram;
 
-use crate::report::LatencyReport;
+use crate::load::LatencyReport;
 
 /// In microseconds: up to an hour, with three digits.
 const MICROSECONDS_MAX: u64 = 3_600_000_000;

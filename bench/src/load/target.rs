@@ -9,7 +9,8 @@ use client::{
 };
 use wire::{ErrorCode, Uuid};
 
-use crate::{BenchError, TopicOptions};
+use super::TopicOptions;
+use crate::BenchError;
 
 #[derive(Clone, Debug)]
 pub struct Loaded {
@@ -27,15 +28,51 @@ pub struct Partition {
 }
 
 impl Loaded {
-    /// Whom the connection of this number speaks to, and about what: connections are dealt out
-    /// over the leaders, and each connection begins with another partition.
-    pub fn share(&self, connection: usize) -> Option<(&str, Vec<Partition>)> {
+    /// Partitions that a process of ours answers for, which knows nothing of metadata.
+    pub fn single(address: &str, topic: &str, partitions: i32) -> Self {
+        let partitions = (0..partitions).map(|index| Partition { index, start: 0, end: 0 });
+        Self {
+            topic: topic.to_owned(),
+            topic_id: Uuid::ZERO,
+            leaders: vec![(address.to_owned(), partitions.collect())],
+        }
+    }
+
+    /// Whom the writing connection of this number speaks to, and about what: connections are dealt
+    /// out over the leaders, and each goes round all partitions, beginning with another.
+    pub fn rotation(&self, connection: usize) -> Option<(&str, Vec<Partition>)> {
         let count = self.leaders.len();
         let (address, partitions) = self.leaders.get(connection.checked_rem(count)?)?;
         let mut partitions = partitions.clone();
         let turn = (connection / count).checked_rem(partitions.len())?;
         partitions.rotate_left(turn);
         Some((address, partitions))
+    }
+
+    /// What each of about so many connections of one reader reads: every partition belongs to one
+    /// of them, and each leader has one at least.
+    pub fn shares(&self, connections: usize) -> Vec<(&str, Vec<Partition>)> {
+        let per_leader = connections.div_ceil(self.leaders.len().max(1)).max(1);
+        let mut shares = Vec::new();
+        for (address, partitions) in &self.leaders {
+            for number in 0..per_leader.min(partitions.len()) {
+                let mine = partitions.iter().skip(number).step_by(per_leader).copied();
+                shares.push((address.as_str(), mine.collect()));
+            }
+        }
+        shares
+    }
+
+    pub fn partitions(&self) -> impl Iterator<Item = &Partition> {
+        self.leaders.iter().flat_map(|(_, partitions)| partitions)
+    }
+
+    /// Of all partitions together.
+    pub fn record_count(&self) -> u64 {
+        let of = |partition: &Partition| {
+            u64::try_from(partition.end.saturating_sub(partition.start)).unwrap_or(0)
+        };
+        self.partitions().map(of).sum()
     }
 }
 
@@ -55,6 +92,14 @@ pub async fn create(bootstrap: &str, topic: &TopicOptions) -> Result<(), BenchEr
             }
             Ok(_) | Err(_) => {}
         }
+    }
+    Ok(())
+}
+
+pub async fn delete(bootstrap: &str, topic: &str) -> Result<(), BenchError> {
+    let admin = Admin::new(Client::new(ClientOptions::new(bootstrap)));
+    for (_, result) in admin.delete_topics(&[topic.to_owned()]).await? {
+        result.map_err(ClientError::from)?;
     }
     Ok(())
 }
@@ -104,7 +149,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn connections_are_dealt_out_over_leaders_and_their_partitions() {
+    fn writing_connections_are_dealt_out_over_leaders_and_their_partitions() {
         let partition = |index| Partition { index, start: 0, end: 0 };
         let loaded = Loaded {
             topic: "t".to_owned(),
@@ -116,10 +161,31 @@ mod tests {
         };
         let shares: Vec<_> = (0..5)
             .map(|connection| {
-                let (address, partitions) = loaded.share(connection).unwrap();
+                let (address, partitions) = loaded.rotation(connection).unwrap();
                 (address, partitions[0].index)
             })
             .collect();
         assert_eq!(shares, [("a", 0), ("b", 1), ("a", 2), ("b", 1), ("a", 0)]);
+    }
+
+    #[test]
+    fn a_reader_reads_every_partition_once() {
+        let partition = |index| Partition { index, start: 0, end: 0 };
+        let loaded = Loaded {
+            topic: "t".to_owned(),
+            topic_id: Uuid::ZERO,
+            leaders: vec![
+                ("a".to_owned(), (0..5).map(partition).collect()),
+                ("b".to_owned(), vec![partition(5)]),
+            ],
+        };
+        for connections in 1..8 {
+            let shares = loaded.shares(connections);
+            let mut read: Vec<_> =
+                shares.iter().flat_map(|(_, mine)| mine.iter().map(|one| one.index)).collect();
+            read.sort_unstable();
+            assert_eq!(read, [0, 1, 2, 3, 4, 5], "{connections} connections");
+            assert!(shares.iter().all(|(_, mine)| !mine.is_empty()));
+        }
     }
 }

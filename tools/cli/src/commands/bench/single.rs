@@ -1,21 +1,16 @@
-//! `corelog bench`: the load of the `bench` library from the command line, against any broker.
+//! `corelog bench produce|consume`: one load against one broker.
 
-use bench::{Acknowledge, Codec, ConsumeOptions, Extent, Pace, ProduceOptions, Report};
-use clap::{Args, Subcommand, ValueEnum};
+use bench::{
+    Acknowledge, Codec, ConsumeLoad, ConsumeOptions, Extent, Pace, ProduceLoad, ProduceOptions,
+    Report,
+};
+use clap::{Args, ValueEnum};
 use serde::Serialize;
 
 use crate::actions::properties::pair;
 use crate::exit::Failure;
 use crate::session::Bootstrap;
 use crate::{out, table};
-
-#[derive(Subcommand)]
-pub enum Command {
-    /// How much a broker takes, how long that takes, and what it costs.
-    Produce(Box<Produce>),
-    /// How much a broker gives, from a topic that has records.
-    Consume(Box<Consume>),
-}
 
 /// What both measurements have.
 #[derive(Args)]
@@ -84,6 +79,9 @@ pub struct Produce {
 pub struct Consume {
     #[command(flatten)]
     scenario: Scenario,
+    /// Each reads every record; its connections share the partitions.
+    #[arg(long, default_value_t = 1)]
+    readers: usize,
     /// Requests that a connection has on their way at a time.
     #[arg(long, default_value_t = 1)]
     in_flight: usize,
@@ -121,14 +119,15 @@ enum Compression {
     Zstd,
 }
 
-pub fn run(command: &Command) -> Result<(), Failure> {
-    match command {
-        Command::Produce(produce) => {
-            show(&bench::produce(&produce_options(produce)?)?, produce.scenario.json)
-        }
-        Command::Consume(consume) => {
-            show(&bench::consume(&consume_options(consume))?, consume.scenario.json)
-        }
+impl Produce {
+    pub fn run(&self) -> Result<(), Failure> {
+        show(&bench::produce(&produce_options(self)?)?, self.scenario.json)
+    }
+}
+
+impl Consume {
+    pub fn run(&self) -> Result<(), Failure> {
+        show(&bench::consume(&consume_options(self))?, self.scenario.json)
     }
 }
 
@@ -141,13 +140,12 @@ fn produce_options(produce: &Produce) -> Result<ProduceOptions, Failure> {
     options.topic.replication_factor = produce.replication_factor;
     let configs: Result<Vec<_>, _> = produce.config.iter().map(|text| pair(text)).collect();
     options.topic.configs = configs?;
-    Ok(ProduceOptions {
+    options.load = ProduceLoad {
         connections: scenario.connections,
-        cores: scenario.cores,
         in_flight: produce.in_flight,
         record_bytes: produce.record_bytes,
-        records_per_batch: produce.batch_records,
-        acknowledge: match produce.acks {
+        batch_records: produce.batch_records,
+        acks: match produce.acks {
             Acks::None => Acknowledge::None,
             Acks::Leader => Acknowledge::Leader,
             Acks::All => Acknowledge::All,
@@ -164,6 +162,9 @@ fn produce_options(produce: &Produce) -> Result<ProduceOptions, Failure> {
             (None, Some(records)) => Pace::RecordsPerSecond(records),
             (None, None) => Pace::AsFastAsPossible,
         },
+    };
+    Ok(ProduceOptions {
+        cores: scenario.cores,
         warm_up_seconds: scenario.warm_up,
         extent: extent(scenario),
         server_pid: scenario.server_pid,
@@ -176,11 +177,14 @@ fn consume_options(consume: &Consume) -> ConsumeOptions {
     ConsumeOptions {
         bootstrap: scenario.bootstrap.bootstrap.clone(),
         topic: scenario.topic.clone(),
-        connections: scenario.connections,
+        load: ConsumeLoad {
+            readers: consume.readers,
+            connections: scenario.connections,
+            in_flight: consume.in_flight,
+            fetch_bytes_max: consume.fetch_bytes,
+            partition_bytes_max: consume.partition_bytes,
+        },
         cores: scenario.cores,
-        in_flight: consume.in_flight,
-        fetch_bytes_max: consume.fetch_bytes,
-        partition_bytes_max: consume.partition_bytes,
         verify: consume.verify,
         repeat: !consume.once,
         warm_up_seconds: scenario.warm_up,

@@ -1,5 +1,5 @@
-//! What is measured. The structures are also part of the report, so that a figure never stands
-//! without its scenario.
+//! What is measured. The structures are also part of reports and of scenario files, so that a figure
+//! never stands without its scenario.
 
 use std::time::Duration;
 
@@ -54,6 +54,7 @@ pub enum Extent {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct TopicOptions {
     pub name: String,
     /// Makes the topic if it is not there; then these count.
@@ -63,22 +64,43 @@ pub struct TopicOptions {
     pub configs: Vec<(String, String)>,
 }
 
+/// What is written, and how.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ProduceLoad {
+    pub connections: usize,
+    /// Requests that a connection has on their way at a time.
+    pub in_flight: usize,
+    /// Of a record's value.
+    pub record_bytes: usize,
+    pub batch_records: usize,
+    pub acks: Acknowledge,
+    pub codec: Codec,
+    pub pace: Pace,
+}
+
+/// How is read. Each reader reads every record; its connections share the partitions.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ConsumeLoad {
+    pub readers: usize,
+    /// Of each reader.
+    pub connections: usize,
+    /// Requests that a connection has on their way at a time.
+    pub in_flight: usize,
+    /// Of one fetch.
+    pub fetch_bytes_max: i32,
+    pub partition_bytes_max: i32,
+}
+
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ProduceOptions {
     /// `HOST:PORT`, several separated by commas.
     pub bootstrap: String,
     pub topic: TopicOptions,
-    pub connections: usize,
+    pub load: ProduceLoad,
     /// Executors of the client, one thread each.
     pub cores: usize,
-    /// Requests that a connection has on their way at a time.
-    pub in_flight: usize,
-    /// Of a record's value.
-    pub record_bytes: usize,
-    pub records_per_batch: usize,
-    pub acknowledge: Acknowledge,
-    pub codec: Codec,
-    pub pace: Pace,
     pub warm_up_seconds: f64,
     pub extent: Extent,
     /// Whose processor time is measured along.
@@ -89,12 +111,8 @@ pub struct ProduceOptions {
 pub struct ConsumeOptions {
     pub bootstrap: String,
     pub topic: String,
-    pub connections: usize,
+    pub load: ConsumeLoad,
     pub cores: usize,
-    pub in_flight: usize,
-    /// Of one fetch.
-    pub fetch_bytes_max: i32,
-    pub partition_bytes_max: i32,
     /// Checks the checksum of every batch.
     pub verify: bool,
     /// Begins again at the start of a partition when its end is reached; else the measurement ends
@@ -117,19 +135,39 @@ impl Default for TopicOptions {
     }
 }
 
+impl Default for ProduceLoad {
+    fn default() -> Self {
+        Self {
+            connections: 4,
+            in_flight: 8,
+            record_bytes: 100,
+            batch_records: 500,
+            acks: Acknowledge::All,
+            codec: Codec::None,
+            pace: Pace::AsFastAsPossible,
+        }
+    }
+}
+
+impl Default for ConsumeLoad {
+    fn default() -> Self {
+        Self {
+            readers: 1,
+            connections: 4,
+            in_flight: 1,
+            fetch_bytes_max: 8 << 20,
+            partition_bytes_max: 1 << 20,
+        }
+    }
+}
+
 impl Default for ProduceOptions {
     fn default() -> Self {
         Self {
             bootstrap: "127.0.0.1:9092".to_owned(),
             topic: TopicOptions::default(),
-            connections: 4,
+            load: ProduceLoad::default(),
             cores: 1,
-            in_flight: 8,
-            record_bytes: 100,
-            records_per_batch: 500,
-            acknowledge: Acknowledge::All,
-            codec: Codec::None,
-            pace: Pace::AsFastAsPossible,
             warm_up_seconds: 2.0,
             extent: Extent::Seconds(10.0),
             server_pid: None,
@@ -142,11 +180,8 @@ impl Default for ConsumeOptions {
         Self {
             bootstrap: "127.0.0.1:9092".to_owned(),
             topic: TopicOptions::default().name,
-            connections: 4,
+            load: ConsumeLoad::default(),
             cores: 1,
-            in_flight: 1,
-            fetch_bytes_max: 8 << 20,
-            partition_bytes_max: 1 << 20,
             verify: false,
             repeat: true,
             warm_up_seconds: 1.0,
@@ -178,22 +213,24 @@ impl Acknowledge {
     }
 }
 
-impl ProduceOptions {
+impl ProduceLoad {
     pub(crate) fn check(&self) -> Result<(), BenchError> {
-        for (name, value) in [
+        at_least_one([
             ("the number of connections", self.connections),
-            ("the number of cores", self.cores),
             ("the number of requests in flight", self.in_flight),
-            ("the number of records per batch", self.records_per_batch),
-        ] {
-            if value == 0 {
-                return Err(BenchError::Zero { name });
-            }
+            ("the number of records per batch", self.batch_records),
+        ])?;
+        let rate = match self.pace {
+            Pace::AsFastAsPossible => 1.0,
+            Pace::BytesPerSecond(rate) | Pace::RecordsPerSecond(rate) => rate,
+        };
+        if !rate.is_finite() || rate <= 0.0 {
+            return Err(BenchError::Zero { name: "the rate" });
         }
-        let size = self.records_per_batch.checked_mul(self.record_bytes.saturating_add(32));
+        let size = self.batch_records.checked_mul(self.record_bytes.saturating_add(32));
         if size.is_none_or(|size| size > BATCH_BYTES_MAX) {
             return Err(BenchError::BatchSize {
-                records: self.records_per_batch,
+                records: self.batch_records,
                 record_bytes: self.record_bytes,
                 bytes_max: BATCH_BYTES_MAX,
             });
@@ -202,18 +239,20 @@ impl ProduceOptions {
     }
 }
 
-impl ConsumeOptions {
+impl ConsumeLoad {
     pub(crate) fn check(&self) -> Result<(), BenchError> {
-        for (name, value) in [
+        at_least_one([
+            ("the number of readers", self.readers),
             ("the number of connections", self.connections),
-            ("the number of cores", self.cores),
             ("the number of requests in flight", self.in_flight),
-        ] {
-            if value == 0 {
-                return Err(BenchError::Zero { name });
-            }
-        }
-        Ok(())
+        ])
+    }
+}
+
+fn at_least_one<const N: usize>(values: [(&'static str, usize); N]) -> Result<(), BenchError> {
+    match values.into_iter().find(|(_, value)| *value == 0) {
+        Some((name, _)) => Err(BenchError::Zero { name }),
+        None => Ok(()),
     }
 }
 

@@ -121,7 +121,7 @@ impl CpuReport {
 
 /// Counts of what happens within hours are far below 2⁵³.
 #[expect(clippy::cast_precision_loss, reason = "counts of a measurement fit 53 bits")]
-pub(crate) const fn float(count: u64) -> f64 {
+pub const fn float(count: u64) -> f64 {
     count as f64
 }
 

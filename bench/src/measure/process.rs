@@ -1,4 +1,4 @@
-//! Processor time of a process, from the kernel's own books.
+//! Processor time and memory of a process, from the kernel's own books.
 
 use std::{fs, io};
 
@@ -8,11 +8,23 @@ const TICKS_PER_SECOND: f64 = 100.0;
 const UTIME_FIELD: usize = 11;
 
 /// Seconds in user and kernel mode, of all threads that there are and were.
-pub fn process_seconds(pid: u32) -> io::Result<f64> {
+pub fn processor_seconds(pid: u32) -> io::Result<f64> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
     let ticks =
         parse(&stat).ok_or_else(|| io::Error::other("the kernel's answer is not as known"))?;
     Ok(ticks / TICKS_PER_SECOND)
+}
+
+/// Of memory, what is resident.
+pub fn resident_bytes(pid: u32) -> io::Result<u64> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
+    parse_resident(&status).ok_or_else(|| io::Error::other("the process shows no resident memory"))
+}
+
+fn parse_resident(status: &str) -> Option<u64> {
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    kibibytes.checked_mul(1024)
 }
 
 fn parse(stat: &str) -> Option<f64> {
@@ -36,6 +48,12 @@ mod tests {
 
     #[test]
     fn our_own_time_can_be_read() {
-        assert!(process_seconds(std::process::id()).unwrap() >= 0.0);
+        assert!(processor_seconds(std::process::id()).unwrap() >= 0.0);
+    }
+
+    #[test]
+    fn our_own_memory_can_be_read() {
+        assert!(resident_bytes(std::process::id()).unwrap() > 100_000);
+        assert_eq!(parse_resident("Name: x\nVmRSS:\t  12 kB\n"), Some(12_288));
     }
 }

@@ -1,0 +1,107 @@
+//! One started system, and what happens to it: it is heated, and gets one step after another.
+
+use client::runtime;
+
+use super::stored::Stored;
+use crate::{
+    BenchError,
+    load::{
+        ConsumeLoad, Extent, ProduceLoad,
+        consumer::AtEnd,
+        jobs::{self, Place, Role},
+        window::Window,
+    },
+    measure::Figure,
+    peer::Server,
+    report::Sample,
+    scenario::{Scenario, Step, StepKind},
+};
+
+pub struct Stage {
+    pub server: Server,
+    pub cores: usize,
+    /// How many were made; each step has its own.
+    pub topics: usize,
+}
+
+impl Stage {
+    pub fn place(&self) -> Place {
+        Place { cores: self.cores, server_pid: self.server.pid() }
+    }
+
+    pub fn next_topic(&mut self) -> String {
+        self.topics = self.topics.strict_add(1);
+        // One that somebody else runs may have the topics of an earlier run.
+        format!("corelog-bench-{}-{}", runtime::wall_clock_millis(), self.topics)
+    }
+
+    /// What the start itself has shown.
+    pub fn started(&self) -> Sample {
+        let figures = [
+            (Figure::StartSeconds, self.server.start_seconds),
+            (Figure::MemoryMegabytes, self.server.resident_megabytes()),
+        ];
+        let figures = figures.into_iter().filter_map(|(figure, value)| Some((figure, value?)));
+        Sample { figures: figures.collect(), ..Sample::default() }
+    }
+
+    /// Why a step makes no sense for this system.
+    pub fn cannot(&self, step: &Step) -> Option<&'static str> {
+        let reads_cold = step.kind == StepKind::ConsumeCold || step.backfill.is_some();
+        match step.kind {
+            StepKind::Produce => None,
+            _ if !self.server.is_broker() => Some("the pipe takes records only"),
+            StepKind::Rest if !self.server.is_ours() => Some("its process is not ours to watch"),
+            _ if reads_cold && !self.server.is_ours() => Some("its caches are not ours to empty"),
+            StepKind::ConsumeHot | StepKind::ConsumeCold | StepKind::Tail | StepKind::Rest => None,
+        }
+    }
+
+    /// Load of small and of large requests, written and read, that is not measured.
+    pub fn heat(&mut self, seconds: f64) -> Result<(), BenchError> {
+        if seconds <= 0.0 {
+            return Ok(());
+        }
+        let part = seconds / 3.0;
+        let loads = [
+            ProduceLoad { batch_records: 1, in_flight: 16, ..ProduceLoad::default() },
+            ProduceLoad { batch_records: 640, ..ProduceLoad::default() },
+        ];
+        for load in loads {
+            let mut stored = self.store(&Step::around(load))?;
+            let window = Window::new(0.0, Extent::Seconds(part), self.cores);
+            let place = self.place();
+            let writers = jobs::placed(Role::Produce, stored.producers.iter().cloned());
+            stored.written(&jobs::run(&writers, &window, place)?);
+            if !self.server.is_broker() {
+                continue;
+            }
+            let window = Window::new(0.0, Extent::Seconds(part / 2.0), self.cores);
+            stored.find_again()?;
+            let readers = stored.readers(&ConsumeLoad::default(), AtEnd::Repeat)?;
+            jobs::run(&jobs::placed(Role::Consume, readers.into_iter()), &window, place)?;
+            stored.delete()?;
+        }
+        Ok(())
+    }
+
+    /// The topic of a step; who is no broker has any.
+    pub fn store(&mut self, step: &Step) -> Result<Stored, BenchError> {
+        let (topic, bootstrap) = (self.next_topic(), self.server.bootstrap());
+        if self.server.is_broker() {
+            return Stored::create(&bootstrap, topic, step);
+        }
+        let loaded = self.server.loaded_by_itself(&topic, step.partitions);
+        Stored::of(&bootstrap, topic, &step.produce, loaded)
+    }
+}
+
+impl Step {
+    /// The least around a load.
+    fn around(produce: ProduceLoad) -> Self {
+        let text = "about = \"heat\"\n[[step]]\nname = \"heat\"\nkind = \"produce\"\n";
+        let scenario = Scenario::parse(text, "heat").expect("this is a scenario");
+        let step = scenario.steps.into_iter().next().expect("it has a step");
+        Self { produce, ..step }
+    }
+}

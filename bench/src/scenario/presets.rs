@@ -1,0 +1,22 @@
+//! The scenarios that the executable brings along, from `bench/scenarios`.
+
+pub const BUILTIN: [(&str, &str); 10] = [
+    ("produce", include_str!("../../scenarios/produce.toml")),
+    ("append-at-rest", include_str!("../../scenarios/append-at-rest.toml")),
+    ("consume", include_str!("../../scenarios/consume.toml")),
+    ("latency", include_str!("../../scenarios/latency.toml")),
+    ("backfill", include_str!("../../scenarios/backfill.toml")),
+    ("tail", include_str!("../../scenarios/tail.toml")),
+    ("fan-out", include_str!("../../scenarios/fan-out.toml")),
+    ("partitions", include_str!("../../scenarios/partitions.toml")),
+    ("rest", include_str!("../../scenarios/rest.toml")),
+    ("short", include_str!("../../scenarios/short.toml")),
+];
+
+pub fn builtin(name: &str) -> Option<&'static str> {
+    BUILTIN.into_iter().find(|(known, _)| *known == name).map(|(_, text)| text)
+}
+
+pub fn builtin_names() -> String {
+    BUILTIN.map(|(name, _)| name).join(", ")
+}
