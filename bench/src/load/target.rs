@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use client::{
     Client, ClientError, ClientOptions, IsolationLevel, TopicMetadata, TopicPartition,
     admin::{Admin, NewTopic, OffsetSpec},
+    runtime,
 };
 use wire::{ErrorCode, Uuid};
 
@@ -102,6 +103,14 @@ pub async fn delete(bootstrap: &str, topic: &str) -> Result<(), BenchError> {
         result.map_err(ClientError::from)?;
     }
     Ok(())
+}
+
+/// How many brokers a cluster has; blocks the calling thread.
+pub fn broker_count(bootstrap: &str) -> Result<usize, BenchError> {
+    let client = ClientOptions::new(bootstrap);
+    runtime::block_on(async move {
+        Ok(Client::new(client).ask_metadata(Some(&[])).await?.brokers.len())
+    })?
 }
 
 /// Waits, within the client's bounds, until all partitions have leaders that answer.

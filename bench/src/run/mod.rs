@@ -103,7 +103,7 @@ fn one_system(
 ) -> Result<(), BenchError> {
     watcher.begins(repeat, &system.name, START);
     let server = Server::start(system, premises, repeat)?;
-    let mut stage = Stage { server, cores: options.client_cores, topics: 0 };
+    let mut stage = Stage::begin(server, options.client_cores)?;
     let started = stage.started();
     add(report, START, &system.name, started, watcher);
     let heat = options.scenarios.iter().map(|(_, scenario)| scenario.heat_seconds);

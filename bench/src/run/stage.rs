@@ -9,6 +9,7 @@ use crate::{
         ConsumeLoad, Extent, ProduceLoad,
         consumer::AtEnd,
         jobs::{self, Place, Role},
+        target,
         window::Window,
     },
     measure::Figure,
@@ -22,9 +23,19 @@ pub struct Stage {
     pub cores: usize,
     /// How many were made; each step has its own.
     pub topics: usize,
+    /// Of the cluster; a replica takes one.
+    pub brokers: usize,
 }
 
 impl Stage {
+    pub fn begin(server: Server, cores: usize) -> Result<Self, BenchError> {
+        let brokers = match server.is_broker() {
+            true => target::broker_count(&server.bootstrap())?,
+            false => 1,
+        };
+        Ok(Self { server, cores, topics: 0, brokers })
+    }
+
     pub fn place(&self) -> Place {
         Place { cores: self.cores, server_pid: self.server.pid() }
     }
@@ -48,7 +59,11 @@ impl Stage {
     /// Why a step makes no sense for this system.
     pub fn cannot(&self, step: &Step) -> Option<&'static str> {
         let reads_cold = step.kind == StepKind::ConsumeCold || step.backfill.is_some();
+        let replicas = usize::try_from(step.replication_factor).unwrap_or(0);
         match step.kind {
+            _ if self.server.is_broker() && replicas > self.brokers => {
+                Some("it takes more brokers than there are")
+            }
             StepKind::Produce => None,
             _ if !self.server.is_broker() => Some("the pipe takes records only"),
             StepKind::Rest if !self.server.is_ours() => Some("its process is not ours to watch"),

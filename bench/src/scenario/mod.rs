@@ -2,6 +2,7 @@
 //! gets. A key that nobody knows is an error, so that a misspelled one is not silently left out.
 
 mod presets;
+mod workload;
 
 use std::path::Path;
 
@@ -114,7 +115,10 @@ impl Scenario {
             name: name.to_owned(),
             reason: format!("no such file ({error}), and none of ours: {}", builtin_names()),
         })?;
-        Self::parse(&text, name)
+        match path.extension().and_then(|extension| extension.to_str()) {
+            Some("yaml" | "yml") => workload::parse(&text, name),
+            Some(_) | None => Self::parse(&text, name),
+        }
     }
 
     fn check(&self, name: &str) -> Result<(), BenchError> {

@@ -1,6 +1,6 @@
 //! The scenarios that the executable brings along, from `bench/scenarios`.
 
-pub const BUILTIN: [(&str, &str); 10] = [
+pub const BUILTIN: [(&str, &str); 11] = [
     ("produce", include_str!("../../scenarios/produce.toml")),
     ("append-at-rest", include_str!("../../scenarios/append-at-rest.toml")),
     ("consume", include_str!("../../scenarios/consume.toml")),
@@ -10,6 +10,7 @@ pub const BUILTIN: [(&str, &str); 10] = [
     ("fan-out", include_str!("../../scenarios/fan-out.toml")),
     ("partitions", include_str!("../../scenarios/partitions.toml")),
     ("rest", include_str!("../../scenarios/rest.toml")),
+    ("linkedin-2014", include_str!("../../scenarios/linkedin-2014.toml")),
     ("short", include_str!("../../scenarios/short.toml")),
 ];
 

@@ -12,8 +12,9 @@ use crate::out;
 
 #[derive(Args)]
 pub struct Run {
-    /// Names of scenarios that are here, or files: produce, append-at-rest, consume, latency, backfill,
-    /// tail, fan-out, partitions, rest, short.
+    /// Names of scenarios that are here, or files (`.toml`; `.yaml` of the OpenMessaging Benchmark):
+    /// produce, append-at-rest, consume, latency, backfill, tail, fan-out, partitions, rest,
+    /// linkedin-2014, short.
     #[arg(required = true, value_name = "SCENARIO")]
     scenarios: Vec<String>,
     /// Whom to measure, in turn: corelog, kafka (as it comes), kafka-durable (syncs before it answers),
