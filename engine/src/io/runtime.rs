@@ -10,6 +10,7 @@ use codec::Uuid;
 
 use crate::io::block_buffer::BlockBuffer;
 use crate::io::directory::Directory;
+use crate::io::disk_share::{DiskPlace, DiskShare};
 use crate::io::entropy;
 use crate::io::error::IoError;
 use crate::io::file::File;
@@ -42,6 +43,7 @@ pub struct Runtime {
     pub(super) arm: Arm,
     open_files: Rc<OpenFiles>,
     read_cache: Rc<ReadCache>,
+    disk_share: Rc<DiskShare>,
 }
 
 #[derive(Clone, Debug)]
@@ -57,6 +59,7 @@ impl Runtime {
             arm: Arm::Uring(Rc::new(uring::Core::new(id))),
             open_files: Rc::new(OpenFiles::new(open_files_max)),
             read_cache: ReadCache::new(cache),
+            disk_share: Rc::default(),
         }
     }
 
@@ -66,6 +69,7 @@ impl Runtime {
             arm: Arm::Sim(sim),
             open_files: Rc::new(OpenFiles::new(open_files_max)),
             read_cache: ReadCache::new(cache),
+            disk_share: Rc::default(),
         }
     }
 
@@ -194,6 +198,16 @@ impl Runtime {
     /// This core's bounded cache of files that are open for reading.
     pub fn open_files(&self) -> &OpenFiles {
         &self.open_files
+    }
+
+    /// Waits until one more large read may be given to the disk.
+    pub async fn place_at_disk(&self) -> DiskPlace<'_> {
+        self.disk_share.place(|| self.now()).await
+    }
+
+    /// Somebody writes what others wait for: large reads take less of the disk.
+    pub fn note_append(&self) {
+        self.disk_share.note_append(self.now());
     }
 
     /// This core's bounded cache of what was read from files.

@@ -216,6 +216,7 @@ impl Journal {
             let file = state.ring.active.as_ref().expect("a draft is made when a file has room");
             (Rc::clone(&file.file), file.position)
         };
+        self.runtime.note_append();
         assert!(file.writes_through(), "what is written here counts as durable");
         file.write_at(&draft.blocks, position).await
     }

@@ -219,11 +219,15 @@ impl Load {
     async fn load(&self) -> Result<(), IoError> {
         let file = self.segment.file(&self.runtime, &self.path).await?;
         let len = bytes_of(self.end - self.start);
+        let place = self.runtime.place_at_disk().await;
         let read = file.read_at(self.start, len).await?;
+        drop(place);
         if read.len() == len {
             let chunks = read.chunks(self.runtime.read_cache().chunk_bytes());
             for (number, chunk) in self.loading.numbers().zip(chunks) {
                 self.loading.put(number, Bytes::copy_from_slice(chunk));
+                // Memory that is touched for the first time is slow.
+                self.runtime.yield_if_needed().await;
             }
         }
         Ok(())

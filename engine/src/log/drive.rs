@@ -292,6 +292,7 @@ impl Log {
 
     async fn write_to_segment(&self, flush: Flush) -> Result<(), IoError> {
         let file = self.state.borrow().writer.clone().expect("appended to an open file");
+        self.runtime.note_append();
         assert!(file.writes_through(), "what is written here counts as durable");
         write_all(&file, &flush.writes).await?;
         drop(flush.writes);

@@ -148,6 +148,10 @@ pub const READ_CHUNK_BYTES: usize = 256 * 1024;
 /// The longest single read of the disk for chunks that follow each other.
 pub const READ_LOAD_BYTES: usize = 1024 * 1024;
 
+/// Such reads of one core that the disk is given at the same time: alone, and while somebody appends.
+pub const READS_IN_FLIGHT_MAX: u64 = 8;
+pub const READS_BESIDE_APPENDS_MAX: u64 = 2;
+
 /// How far the disk is read ahead of a reader that goes on where one has stopped.
 pub const READ_AHEAD_BYTES: usize = 4 * 1024 * 1024;
 

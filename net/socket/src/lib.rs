@@ -20,8 +20,8 @@ pub use listener::{AcceptError, Accepted, BindError, BufferSizes, Listener};
 pub use read_half::{ReadError, ReadHalf};
 pub use resolve::{ResolveError, resolve};
 pub use runtime::{
-    CoreError, Cores, Elapsed, StartError, Task, block_on, now, sleep, sleep_until, spawn_cores,
-    spawn_local, timeout, wall_clock_millis, yield_if_needed, yield_now,
+    CoreError, Cores, Elapsed, StartError, Task, block_on, bulk_turn, now, sleep, sleep_until,
+    spawn_cores, spawn_local, timeout, wall_clock_millis, yield_if_needed, yield_now,
 };
 pub use stream::{Closer, Stream};
 pub use write_half::{WriteError, WriteHalf};

@@ -9,10 +9,12 @@ use std::{
 
 use bytes::Bytes;
 
-use crate::{now, stream::Connection, yield_if_needed};
+use crate::{bulk_turn, now, stream::Connection, yield_if_needed};
 
 /// How many slices go into one call; more follow in the next.
 const SLICES_MAX: usize = 128;
+/// How many bytes go into one call. While the kernel copies them nobody else has the core.
+const SEND_BYTES_MAX: usize = 128 * 1024;
 /// The kernel's MSG_NOSIGNAL: a closed connection is an error here, never a signal.
 const NO_SIGNAL: i32 = 0x4000;
 
@@ -40,12 +42,15 @@ impl WriteHalf {
     /// unknown part has been sent and the connection is good for nothing but closing.
     pub async fn write_all_vectored(&mut self, slices: &[Bytes]) -> Result<(), WriteError> {
         let mut rest = Rest::of(slices);
+        yield_if_needed().await;
         while !rest.is_empty() {
-            yield_if_needed().await;
             match self.send(&rest) {
                 Ok(sent) => {
                     rest.advance(sent);
                     self.connection.active_at.set(now());
+                    if !rest.is_empty() {
+                        bulk_turn().await;
+                    }
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     let ready = self.connection.socket.writable().await;
@@ -100,10 +105,17 @@ impl<'a> Rest<'a> {
     fn fill<'v>(&self, vector: &'v mut [IoSlice<'a>]) -> &'v [IoSlice<'a>] {
         let mut skip = self.skip;
         let mut count = 0_usize;
+        let mut room = SEND_BYTES_MAX;
         for (place, slice) in vector.iter_mut().zip(self.slices) {
-            *place = IoSlice::new(slice.get(skip..).expect("skip lies within the first slice"));
+            let slice = slice.get(skip..).expect("skip lies within the first slice");
+            let slice = slice.get(..room).unwrap_or(slice);
+            *place = IoSlice::new(slice);
             skip = 0;
             count = count.strict_add(1);
+            room = room.strict_sub(slice.len());
+            if room == 0 {
+                break;
+            }
         }
         vector.get(..count).expect("count is at most the length of the vector")
     }

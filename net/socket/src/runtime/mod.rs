@@ -12,4 +12,4 @@ pub use clock::{now, wall_clock_millis};
 pub use cores::{CoreError, Cores, StartError, block_on, spawn_cores};
 pub use task::{Task, spawn_local, yield_now};
 pub use timer::{Elapsed, sleep, sleep_until, timeout};
-pub use turn::yield_if_needed;
+pub use turn::{bulk_turn, yield_if_needed};

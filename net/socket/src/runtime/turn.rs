@@ -17,6 +17,8 @@ use glommio::io::PollableFd;
 use super::now;
 
 const TURN: Duration = Duration::from_millis(1);
+/// As [`TURN`], for who moves so much that others would wait for it at each of their steps.
+const BULK_TURN: Duration = Duration::from_micros(200);
 
 thread_local! {
     /// When a task of this core last waited for a poll.
@@ -33,9 +35,18 @@ struct AlwaysReadable {
 /// Lets other tasks run, and input arrive, if this core has not polled for a millisecond. Every
 /// loop that may spin without waiting calls it; it costs a look at the clock.
 pub async fn yield_if_needed() {
+    turn(TURN).await;
+}
+
+/// As [`yield_if_needed`], between the pieces of something large.
+pub async fn bulk_turn() {
+    turn(BULK_TURN).await;
+}
+
+async fn turn(length: Duration) {
     let now = now();
     let since_last = LAST_TURN.get().map(|last| now.saturating_duration_since(last));
-    if since_last.is_some_and(|since_last| since_last < TURN) {
+    if since_last.is_some_and(|since_last| since_last < length) {
         return;
     }
     LAST_TURN.set(Some(now));
