@@ -62,8 +62,6 @@ pub enum BenchError {
     NotStored { reason: String },
     #[error("the machine's limits cannot be measured: {what}: {source}")]
     Limit { what: &'static str, source: io::Error },
-    #[error("cannot read the report {}: {reason}", path.display())]
-    Report { path: PathBuf, reason: String },
 }
 
 impl From<CallError> for BenchError {

@@ -29,7 +29,6 @@ pub enum Figure {
     ClientSecondsPerGigabyte,
     MemoryMegabytes,
     StartSeconds,
-    Instructions,
 }
 
 impl Figure {
@@ -55,7 +54,6 @@ impl Figure {
             Self::ClientSecondsPerGigabyte => "client",
             Self::MemoryMegabytes => "memory",
             Self::StartSeconds => "start",
-            Self::Instructions => "instructions",
         }
     }
 
@@ -79,7 +77,6 @@ impl Figure {
             Self::ServerMicrosecondsPerRequest => "CPU-µs/request",
             Self::MemoryMegabytes => "MB",
             Self::StartSeconds => "s",
-            Self::Instructions => "per unit",
         }
     }
 
@@ -105,8 +102,7 @@ impl Figure {
             | Self::ClientCores
             | Self::ClientSecondsPerGigabyte
             | Self::MemoryMegabytes
-            | Self::StartSeconds
-            | Self::Instructions => false,
+            | Self::StartSeconds => false,
         }
     }
 

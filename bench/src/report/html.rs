@@ -45,6 +45,9 @@ impl RunReport {
             page.push_str(&table(&first.scenario, group, &names));
             rest = others;
         }
+        for beside in self.beside_the_disk() {
+            line(&mut page, &format!("<p>{}</p>", escaped(&beside)));
+        }
         page.push_str("</html>\n");
         page
     }

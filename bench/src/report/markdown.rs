@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::{RunReport, StepReport};
 use crate::{
-    limit::MACHINE,
+    limit::{APPEND, MACHINE},
     measure::{Figure, digits},
 };
 
@@ -47,6 +47,9 @@ impl RunReport {
             }
             page.push_str(&self.row(step));
         }
+        for line in self.beside_the_disk() {
+            write!(page, "\n- {line}\n").expect("a string takes all");
+        }
         for error in self.errors() {
             write!(page, "\n**{error}**\n").expect("a string takes all");
         }
@@ -67,6 +70,27 @@ impl RunReport {
                 "{} records were read back and compared with what was sent",
                 Figure::RecordsPerSecond.show(float(checked)).replace("/s", "").trim()
             ));
+        }
+        lines
+    }
+
+    /// How a single append relates to the disk's own, which it cannot beat if it waits for it.
+    pub(super) fn beside_the_disk(&self) -> Vec<String> {
+        let disk = self.limits.iter().find(|step| step.step == APPEND);
+        let Some(disk) = disk.and_then(|step| step.spread(MACHINE, Figure::P50Ms)) else {
+            return Vec::new();
+        };
+        let mut lines = Vec::new();
+        for step in self.steps.iter().filter(|step| step.main == Figure::P50Ms) {
+            for name in self.system_names() {
+                if let Some(own) = step.spread(name, Figure::P50Ms) {
+                    let times = digits(own.median / disk.median);
+                    lines.push(format!(
+                        "{}, {name}: {times} times the disk's own write and sync",
+                        step.step
+                    ));
+                }
+            }
         }
         lines
     }
@@ -157,6 +181,20 @@ mod tests {
         assert_eq!(RunReport::parse(&report.json()).unwrap(), report);
         let other = RunReport { format: 99, ..report };
         assert!(RunReport::parse(&other.json()).unwrap_err().contains("99"));
+    }
+
+    #[test]
+    fn a_single_append_stands_beside_the_disks_own() {
+        let mut report = report(&TWO);
+        let mut disk = report.steps[0].clone();
+        disk.step = APPEND.to_owned();
+        let own = disk.samples.remove("corelog").unwrap();
+        disk.samples = [(MACHINE.to_owned(), own)].into();
+        report.limits = vec![disk];
+        assert!(report.beside_the_disk().is_empty(), "the step is about its rate");
+        report.steps[0].main = Figure::P50Ms;
+        let line = "1 record, kafka: 10.0 times the disk's own write and sync";
+        assert_eq!(report.beside_the_disk()[1], line);
     }
 
     #[test]
