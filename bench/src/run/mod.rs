@@ -39,8 +39,10 @@ pub struct RunOptions {
     pub client_cpus: Option<Cpus>,
     /// Threads of the client.
     pub client_cores: usize,
-    /// Instead of what the scenarios say.
+    /// Of each step, instead of what the scenarios say.
     pub seconds: Option<f64>,
+    /// After each start, instead of what the scenarios say.
+    pub heat_seconds: Option<f64>,
     /// For how long each of the machine's own limits is measured, at the beginning of each repeat.
     pub limit_seconds: Option<f64>,
 }
@@ -107,7 +109,7 @@ fn one_system(
     let started = stage.started();
     add(report, START, &system.name, started, watcher);
     let heat = options.scenarios.iter().map(|(_, scenario)| scenario.heat_seconds);
-    let heat = options.seconds.map_or_else(|| heat.fold(0.0, f64::max), |seconds| seconds * 2.0);
+    let heat = options.heat_seconds.unwrap_or_else(|| heat.fold(0.0, f64::max));
     stage.heat(heat)?;
     for (name, scenario) in &options.scenarios {
         for step in &scenario.steps {

@@ -27,6 +27,10 @@ pub struct Run {
     /// Measure each step for so long, whatever the scenario says.
     #[arg(long)]
     seconds: Option<f64>,
+    /// Load each system for so long after its start, before anything counts, whatever the scenario
+    /// says. A Java broker needs it.
+    #[arg(long, value_name = "SECONDS")]
+    heat: Option<f64>,
     /// Do not measure the machine itself.
     #[arg(long)]
     no_limits: bool,
@@ -91,6 +95,7 @@ impl Run {
             options.scenarios.push((title.into_owned(), Scenario::find(name)?));
         }
         options.seconds = self.seconds;
+        options.heat_seconds = self.heat;
         options.limit_seconds = (!self.no_limits).then_some(0.5);
         self.place.measure(&options)
     }
@@ -106,6 +111,7 @@ impl Limit {
                 options.scenarios.push((name.to_owned(), Scenario::find(name)?));
             }
             options.seconds = Some(self.seconds);
+            options.heat_seconds = Some(1.0);
         }
         self.place.measure(&options)
     }
@@ -135,6 +141,7 @@ impl Place {
             client_cpus: cpus(&self.client_cpus)?,
             client_cores: self.client_cores,
             seconds: None,
+            heat_seconds: None,
             limit_seconds: None,
         })
     }
