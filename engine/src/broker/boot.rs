@@ -103,7 +103,7 @@ pub async fn boot(shard: &Rc<Shard>) -> Result<Boot, BootError> {
         replay,
         Known::read(runtime, &config.metadata_log_folder)
     );
-    let (mut found, replay, mut known) = (found?, replay?, known?);
+    let ((mut found, deleted), replay, mut known) = (found?, replay?, known?);
     let folder = config.metadata_log_folder.join(METADATA_FOLDER);
     let (mut log, mut image) = MetadataLog::open(runtime, folder, &identities.cluster_id).await?;
     if image.is_empty() {
@@ -139,6 +139,8 @@ pub async fn boot(shard: &Rc<Shard>) -> Result<Boot, BootError> {
     known.set_clean_ends(clean_ends);
     shard.set_controller(Controller::new(Rc::clone(shard), log));
     let opening = if was_clean { Opening::Clean } else { Opening::Recover };
+    let remover = Rc::clone(shard);
+    runtime.spawn(async move { remover.remove_later(&deleted).await });
     Ok(Boot {
         cluster_id: identities.cluster_id,
         image: Arc::new(image),
@@ -205,12 +207,16 @@ async fn remove_journals(runtime: &Runtime, folders: &[PathBuf]) -> Result<(), I
     journal::remove(runtime, &journal::find(runtime, folders).await?).await
 }
 
-async fn find_partitions(runtime: &Runtime, folders: &[PathBuf]) -> Result<Places, BootError> {
-    let mut found = BTreeMap::new();
+/// The folders of partitions, and those that have only to be removed.
+async fn find_partitions(
+    runtime: &Runtime,
+    folders: &[PathBuf],
+) -> Result<(Places, Vec<PathBuf>), BootError> {
+    let (mut found, mut deleted) = (BTreeMap::new(), Vec::new());
     for (place, folder) in folders.iter().enumerate() {
         for entry in runtime.directory(folder).list().await? {
             if entry.is_folder && is_deleted(&entry.name) {
-                runtime.directory(&folder.join(&entry.name)).remove_tree().await?;
+                deleted.push(folder.join(&entry.name));
             }
             if !entry.is_folder || !is_partition_name(&entry.name) {
                 continue;
@@ -224,8 +230,11 @@ async fn find_partitions(runtime: &Runtime, folders: &[PathBuf]) -> Result<Place
             }
         }
     }
-    Ok(found)
+    Ok((found, deleted))
 }
+
+/// A crash in the middle of deleting a large topic leaves very many; these get a line each.
+const STRAYS_NAMED_MAX: usize = 20;
 
 /// Folders of partitions that the metadata does not know: their deletion was decided and did not reach
 /// the disk. A later topic of that name must not find them, and an operator may still want them.
@@ -240,15 +249,24 @@ async fn set_strays_aside(
         *name != METADATA_FOLDER && handed_over::partition_of(name, image).is_none()
     };
     let strays: Vec<String> = found.keys().filter(is_stray).cloned().collect();
+    let mut by_folder: BTreeMap<&PathBuf, Vec<String>> = BTreeMap::new();
     for name in strays {
-        let Some(folder) = found.remove(&name).and_then(|place| folders.get(place)) else {
-            continue;
-        };
-        let away = set_aside(runtime, &folder.join(&name), runtime.random_uuid().0).await?;
-        tracing::warn!(
-            partition = name, moved_to = %away.display(),
-            "no topic has this partition; remove its folder if nobody misses it"
-        );
+        if let Some(folder) = found.remove(&name).and_then(|place| folders.get(place)) {
+            by_folder.entry(folder).or_default().push(name);
+        }
+    }
+    for (folder, names) in by_folder {
+        let moved = set_aside(runtime, folder, &names).await?;
+        for (name, moved_to) in names.iter().zip(&moved).take(STRAYS_NAMED_MAX) {
+            tracing::warn!(
+                partition = name, moved_to = %moved_to.display(),
+                "no topic has this partition; remove its folder if nobody misses it"
+            );
+        }
+        if STRAYS_NAMED_MAX < moved.len() {
+            let folder = folder.display();
+            tracing::warn!(%folder, folders = moved.len(), "no topic has these partitions either");
+        }
     }
     Ok(())
 }
@@ -298,7 +316,7 @@ async fn give(shard: &Shard) -> Result<(), BootError> {
     let config = shard.config();
     let known = Known::read(&shard.runtime, &config.metadata_log_folder).await?;
     let folders = shard.folders.online_paths();
-    let found = find_partitions(&shard.runtime, &folders).await?;
+    let (found, _) = find_partitions(&shard.runtime, &folders).await?;
     handed_over::give(&shard.runtime, &folders, &found, &shard.image(), &known).await
 }
 

@@ -1,5 +1,5 @@
 //! Small changes to many folders that become durable together. A file each would cost a sync each; here
-//! the whole file system is synced once, whatever the number of folders.
+//! one sync serves all of them, whatever the number of folders.
 //!
 //! What is written goes through the page cache: the pieces are far smaller than a block, and the
 //! kernel brings them to the disk side by side.
@@ -14,6 +14,7 @@ use crate::io::directory::{
     Entry, FOLDER_MODE, UNFINISHED_SUFFIX, create_and_write, list_folder, open_or_create,
 };
 use crate::io::error::{IoError, Operation};
+use crate::io::file_system::FileSystem;
 use crate::io::runtime::{Arm, Runtime};
 
 /// What happens to one folder. If one of its changes fails, so have all that follow it.
@@ -134,7 +135,8 @@ fn change_all(data_folder: &Path, changes: &[FolderChanges]) -> Vec<Result<(), I
         Err(error) => return changes.iter().map(|_| Err(error.clone())).collect(),
     };
     let mut results: Vec<_> = changes.iter().map(begin).collect();
-    settle(&mut results, &file_system.sync());
+    let changed = changes.iter().map(|change| change.changed(data_folder)).collect::<Vec<_>>();
+    settle(&mut results, &file_system.sync(&changed));
     let mut has_replaced = false;
     for (change, result) in changes.iter().zip(&mut results) {
         if result.is_ok() && change.has_replacements() {
@@ -143,34 +145,18 @@ fn change_all(data_folder: &Path, changes: &[FolderChanges]) -> Vec<Result<(), I
         }
     }
     if has_replaced {
-        settle(&mut results, &file_system.sync());
+        let folders = changes.iter().map(|change| vec![change.folder.clone()]).collect::<Vec<_>>();
+        settle(&mut results, &file_system.sync(&folders));
     }
     results
 }
 
 /// After a failed sync nobody knows what of the changes is on the disk.
-pub(super) fn settle(results: &mut [Result<(), IoError>], synced: &Result<(), IoError>) {
-    let Err(error) = synced else { return };
-    for result in results.iter_mut().filter(|result| result.is_ok()) {
-        *result = Err(error.clone());
-    }
-}
-
-struct FileSystem<'a> {
-    path: &'a Path,
-    folder: fs::File,
-}
-
-impl<'a> FileSystem<'a> {
-    fn of(path: &'a Path) -> Result<Self, IoError> {
-        let opened = fs::File::open(path);
-        let folder = opened.map_err(|error| IoError::from_os(Operation::Open, path, &error))?;
-        Ok(Self { path, folder })
-    }
-
-    fn sync(&self) -> Result<(), IoError> {
-        rustix::fs::syncfs(&self.folder)
-            .map_err(|error| IoError::from_os(Operation::Sync, self.path, &error.into()))
+pub(super) fn settle(results: &mut [Result<(), IoError>], synced: &[Result<(), IoError>]) {
+    for (result, synced) in results.iter_mut().zip(synced) {
+        if result.is_ok() {
+            result.clone_from(synced);
+        }
     }
 }
 
@@ -207,6 +193,16 @@ impl FolderChanges {
             }
         };
         self.files.iter().map(len).sum()
+    }
+
+    /// What has to be synced once [`begin`] is done.
+    fn changed(&self, data_folder: &Path) -> Vec<PathBuf> {
+        let name = |file: &FileChange| match file.is_replacement() {
+            true => file.unfinished(),
+            false => file.name.clone(),
+        };
+        let files = self.files.iter().map(|file| self.folder.join(name(file)));
+        files.chain([self.folder.clone(), data_folder.to_owned()]).collect()
     }
 
     pub(super) fn has_replacements(&self) -> bool {

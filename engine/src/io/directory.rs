@@ -106,19 +106,6 @@ impl Directory {
         }
     }
 
-    /// Gives the whole folder a new path; both parents must be synced by the caller.
-    pub async fn rename_to(&self, to: &Path) -> Result<(), IoError> {
-        match &self.runtime.arm {
-            Arm::Uring(core) => {
-                let _lock = core.path_locks.lock(&self.path).await;
-                let to = to.to_owned();
-                self.blocking(Operation::Rename, &self.path, move |from| fs::rename(from, to)).await
-            }
-            #[cfg(test)]
-            Arm::Sim(sim) => sim.rename(&self.path, to).await,
-        }
-    }
-
     /// Removes a file; that it is gone already is no error.
     pub async fn remove(&self, name: &str) -> Result<(), IoError> {
         let path = self.path.join(name);
@@ -134,24 +121,6 @@ impl Directory {
             }
             #[cfg(test)]
             Arm::Sim(sim) => sim.remove(&path).await,
-        }
-    }
-
-    /// Removes the folder and all it contains; that it is gone already is no error.
-    pub async fn remove_tree(&self) -> Result<(), IoError> {
-        match &self.runtime.arm {
-            Arm::Uring(core) => {
-                let _lock = core.path_locks.lock(&self.path).await;
-                self.blocking(Operation::Remove, &self.path, |path| {
-                    match fs::remove_dir_all(path) {
-                        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-                        other => other,
-                    }
-                })
-                .await
-            }
-            #[cfg(test)]
-            Arm::Sim(sim) => sim.remove_tree(&self.path).await,
         }
     }
 
@@ -225,8 +194,8 @@ impl Directory {
         }
     }
 
-    /// Writes pieces of a file at their positions, and syncs it; creates it if it is not there. For
-    /// repairs: it goes through the page cache.
+    /// Writes pieces of a file at their positions, through the page cache; creates it if it is not
+    /// there. Somebody else syncs it.
     pub async fn patch_file(&self, name: &str, pieces: Vec<(u64, Bytes)>) -> Result<(), IoError> {
         let path = self.path.join(name);
         self.runtime.open_files().forget(&path);
@@ -234,10 +203,7 @@ impl Directory {
             Arm::Uring(_) => {
                 self.blocking(Operation::Write, &path, move |path| {
                     let file = open_or_create(path)?;
-                    for (position, bytes) in pieces {
-                        file.write_all_at(&bytes, position)?;
-                    }
-                    file.sync_all()
+                    pieces.iter().try_for_each(|(at, bytes)| file.write_all_at(bytes, *at))
                 })
                 .await
             }

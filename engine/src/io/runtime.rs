@@ -16,6 +16,7 @@ use crate::io::error::IoError;
 use crate::io::file::File;
 use crate::io::open_files::OpenFiles;
 use crate::io::read_cache::{ReadCache, ReadCacheOptions};
+use crate::io::shared_sync::SharedSyncs;
 #[cfg(test)]
 use crate::io::sim::Sim;
 use crate::io::uring;
@@ -44,6 +45,7 @@ pub struct Runtime {
     open_files: Rc<OpenFiles>,
     read_cache: Rc<ReadCache>,
     disk_share: Rc<DiskShare>,
+    shared_syncs: Rc<SharedSyncs>,
 }
 
 #[derive(Clone, Debug)]
@@ -60,6 +62,7 @@ impl Runtime {
             open_files: Rc::new(OpenFiles::new(open_files_max)),
             read_cache: ReadCache::new(cache),
             disk_share: Rc::default(),
+            shared_syncs: Rc::default(),
         }
     }
 
@@ -70,6 +73,7 @@ impl Runtime {
             open_files: Rc::new(OpenFiles::new(open_files_max)),
             read_cache: ReadCache::new(cache),
             disk_share: Rc::default(),
+            shared_syncs: Rc::default(),
         }
     }
 
@@ -208,6 +212,10 @@ impl Runtime {
     /// Somebody writes what others wait for: large reads take less of the disk.
     pub fn note_append(&self) {
         self.disk_share.note_append(self.now());
+    }
+
+    pub(super) fn shared_syncs(&self) -> &SharedSyncs {
+        &self.shared_syncs
     }
 
     /// This core's bounded cache of what was read from files.

@@ -7,6 +7,7 @@ use crate::io::{Directory, IoError, Runtime};
 use crate::log::error::OpenError;
 use crate::log::file_names::{FileKind, parse};
 use crate::log::format::partition_metadata;
+use crate::log::harden::Hardening;
 use crate::log::options::{LogOptions, Opening};
 use crate::log::segment::Segment;
 use crate::types::limits::SMALL_FILE_BYTES_MAX;
@@ -104,19 +105,19 @@ pub(super) async fn sync_names(runtime: &Runtime, directory: &Directory) -> Resu
     }
 }
 
-/// Whether the names of a log that was loaded survive a power cut. What was recovered counts as
-/// durable from now on, and so must its names: a process that was killed may have created them, and
-/// not synced them. If nothing was recovered the next append can see to it.
-pub(super) async fn settle_names(
-    runtime: &Runtime,
-    directory: &Directory,
+/// Makes durable what was changed in a log that was loaded. Returns whether its names survive a power
+/// cut: what was recovered counts as durable from now on, and so must they, since a process that was
+/// killed may have created them and not synced them. If nothing was recovered the next append can
+/// see to it.
+pub(super) async fn settle(
+    hardening: Hardening<'_>,
     opening: Opening,
     is_trusted: bool,
     is_new: bool,
 ) -> Result<bool, IoError> {
-    if is_new || is_trusted {
+    if hardening.is_empty() && (is_new || is_trusted) {
         return Ok(!is_new && opening == Opening::Clean);
     }
-    sync_names(runtime, directory).await?;
+    hardening.finish().await?;
     Ok(true)
 }

@@ -7,11 +7,11 @@ use std::rc::Rc;
 use crate::io::{Directory, Runtime};
 use crate::log::error::OpenError;
 use crate::log::file_names::FileKind;
-use crate::log::folder::{Found, find_segments, load_topic_id, settle_names};
+use crate::log::folder::{Found, find_segments, load_topic_id, settle};
 use crate::log::format::leader_epoch_checkpoint::{self, EpochCache};
 use crate::log::format::log_start;
 use crate::log::format::transaction_index::TransactionIndex;
-use crate::log::harden::harden;
+use crate::log::harden::Hardening;
 use crate::log::history::History;
 use crate::log::index::SegmentIndex;
 use crate::log::judge::{Place, judge};
@@ -59,6 +59,7 @@ struct Loader<'a> {
     was_closed: bool,
     epochs: EpochCache,
     history: History,
+    hardening: Hardening<'a>,
 }
 
 pub(super) async fn load(
@@ -77,7 +78,8 @@ pub(super) async fn load(
         Some(bytes) => log_start::decode(&bytes),
         None => None,
     };
-    let kept_end = replay::replay(runtime, directory, kept).await?;
+    let hardening = Hardening::new(runtime, directory);
+    let kept_end = replay::replay(directory, kept, &hardening).await?;
     let found = find_segments(runtime, directory, stored_start.unwrap_or_default()).await?;
     let checkpoint = directory
         .read_file(leader_epoch_checkpoint::FILE, SMALL_FILE_BYTES_MAX)
@@ -90,11 +92,11 @@ pub(super) async fn load(
     let epochs = stored_epochs.clone();
     let history = History::new(options);
     let was_closed = opening.was_closed();
-    let mut loader = Loader { runtime, directory, options, was_closed, epochs, history };
+    let mut loader = Loader { runtime, directory, options, was_closed, epochs, history, hardening };
     let Ends { log_end, is_trusted, resume_position } =
         loader.load_segments(&found, opening, knows_epochs).await?;
     replay::verify(directory, &found, log_end, kept_end)?;
-    let Loader { mut epochs, history, .. } = loader;
+    let Loader { mut epochs, history, hardening, .. } = loader;
     let (producers, aborted) = history.finish(log_end);
     epochs.truncate_from_end(log_end);
     let first = found.segments.keys().next().copied().unwrap_or_default();
@@ -102,7 +104,7 @@ pub(super) async fn load(
     epochs.truncate_from_start(log_start);
     let inner_snapshots = resume::settle_snapshots(directory, &found, log_end).await?;
     let is_new = created || found.created_file;
-    let names_synced = settle_names(runtime, directory, opening, is_trusted, is_new).await?;
+    let names_synced = settle(hardening, opening, is_trusted, is_new).await?;
     let segments = found.segments;
     let is_changed = !is_trusted || found.created_file;
     Ok(Loaded {
@@ -361,7 +363,7 @@ impl Loader<'_> {
             segment.is_index_written.set(true);
             return Ok(end);
         }
-        harden(self.runtime, &file, durable, position).await?;
+        self.hardening.harden(&file, durable, position).await?;
         segment.len.set(position);
         self.replace_index(segment, index, is_last).await?;
         Ok(end)

@@ -58,9 +58,10 @@ pub use options::{LogOptions, Opening};
 pub use producers::{AppendContext, Origin};
 pub use read::LogSlice;
 pub use replay::{Absent, Kept, replay_all};
-pub use retired::{is_deleted, remove_folder, set_aside};
+pub use retired::{is_deleted, remove_retired, retire_folders, set_aside};
 pub use state::LogEnds;
 pub use times::TimedOffset;
+pub use upkeep::Ended;
 pub use write_back::WriteBack;
 
 use crate::io::{Directory, Event, IoError, Runtime};

@@ -11,8 +11,9 @@ use bytes::Bytes;
 use crate::io::{Directory, Entry, FileChange, FolderChanges, IoError, Runtime};
 use crate::log::error::OpenError;
 use crate::log::file_names::{FileKind, parse};
-use crate::log::folder::{Found, sync_names};
+use crate::log::folder::Found;
 use crate::log::format::partition_metadata;
+use crate::log::harden::Hardening;
 use crate::log::unwritten::metadata_file;
 use crate::types::{Offset, TopicId};
 
@@ -83,11 +84,12 @@ fn plan(folder: &Path, entries: &[Entry], kept: &[Kept]) -> Result<Option<Plan>,
     Ok(Some(Plan { segment: base, end_position, end, pieces, is_new: false }))
 }
 
-/// Returns the end that the log must have afterwards, if the journal says anything of it.
+/// Returns the end that the log must have afterwards, if the journal says anything of it. What is
+/// written becomes durable with all else that `hardening` has.
 pub(super) async fn replay(
-    runtime: &Runtime,
     directory: &Directory,
     kept: &[Kept],
+    hardening: &Hardening<'_>,
 ) -> Result<Option<Offset>, OpenError> {
     if kept.is_empty() {
         return Ok(None);
@@ -95,9 +97,10 @@ pub(super) async fn replay(
     let entries = directory.list().await?;
     let Some(plan) = plan(directory.path(), &entries, kept)? else { return Ok(None) };
     if !plan.pieces.is_empty() {
-        directory.patch_file(&FileKind::Log.name(plan.segment), plan.pieces).await?;
-        // The journal goes when this is done, and with it all that vouched for the names.
-        sync_names(runtime, directory).await?;
+        let name = FileKind::Log.name(plan.segment);
+        // The journal goes when the log is open, and with it all that vouched for this, and the names.
+        hardening.will_change(&directory.path().join(&name)).await?;
+        directory.patch_file(&name, plan.pieces).await?;
     }
     Ok(Some(plan.end))
 }

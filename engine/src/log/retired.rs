@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::io::{IoError, Runtime};
 use crate::types::TopicId;
+use crate::types::limits::{REMOVE_BATCH_FOLDERS, RETIRE_BATCH_FOLDERS};
 
 const DELETED: &str = "-delete";
 const STRAY: &str = "-stray";
@@ -33,41 +34,77 @@ fn retired_name(name: &str, unique: [u8; 16], suffix: &str) -> String {
     format!("{}{rest}", topic.get(..room).unwrap_or_default())
 }
 
+/// Takes the names from the folders of many partitions, all of them in `data_folder`. One result for
+/// each: once it is `Ok`, no start finds the folder any more. What is left is for [`remove_retired`].
+pub async fn retire_folders(
+    runtime: &Runtime,
+    data_folder: &Path,
+    folders: &[(PathBuf, TopicId)],
+) -> Vec<Result<PathBuf, IoError>> {
+    let away = |(folder, topic): &(PathBuf, TopicId)| {
+        let name = folder.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        data_folder.join(retired_name(name, topic.0, DELETED))
+    };
+    let away: Vec<PathBuf> = folders.iter().map(away).collect();
+    // What an attempt that failed has left; if it stays, the new name is refused.
+    runtime.remove_folders(away.clone()).await;
+    let from = folders.iter().map(|(folder, _)| folder.clone());
+    let renames = from.zip(away.iter().cloned()).collect();
+    let renamed = runtime.rename_folders(data_folder, renames).await;
+    let result = |(away, renamed): (PathBuf, Result<(), IoError>)| match renamed {
+        // Nobody has ever needed the folder.
+        Err(error) if error.is_not_found() => Ok(away),
+        other => other.map(|()| away),
+    };
+    away.into_iter().zip(renamed).map(result).collect()
+}
+
+/// Removes folders that have lost their names, with everything in them. A power cut may bring some of
+/// them back, under a name that the next start removes.
+pub async fn remove_retired(runtime: &Runtime, folders: &[PathBuf]) -> Result<(), IoError> {
+    let mut result = Ok(());
+    for folders in folders.chunks(REMOVE_BATCH_FOLDERS) {
+        let removed = runtime.remove_folders(folders.to_vec()).await;
+        result = result.and(removed.into_iter().collect());
+        runtime.yield_if_needed().await;
+    }
+    result
+}
+
 /// Removes a partition's folder with everything in it.
+#[cfg(test)]
 pub async fn remove_folder(
     runtime: &Runtime,
     folder: &Path,
     topic: TopicId,
 ) -> Result<(), IoError> {
-    let Some((parent, name)) = split(folder) else { return Ok(()) };
-    let away = parent.join(retired_name(name, topic.0, DELETED));
-    // What an attempt that a crash ended has left.
-    runtime.directory(&away).remove_tree().await?;
-    match runtime.directory(folder).rename_to(&away).await {
-        // Nobody has ever needed the folder.
-        Err(error) if error.is_not_found() => return Ok(()),
-        other => other?,
+    let parent = folder.parent().unwrap_or(folder);
+    let doomed = [(folder.to_owned(), topic)];
+    for retired in retire_folders(runtime, parent, &doomed).await {
+        remove_retired(runtime, &[retired?]).await?;
     }
-    runtime.directory(parent).sync().await?;
-    runtime.directory(&away).remove_tree().await?;
-    runtime.directory(parent).sync().await
+    Ok(())
 }
 
-/// Gives a folder that belongs to no partition a name that says so, and leaves it to the operator.
+/// Gives folders of `data_folder` that belong to no partition names that say so, and leaves them to the
+/// operator. Returns the new names.
 pub async fn set_aside(
     runtime: &Runtime,
-    folder: &Path,
-    unique: [u8; 16],
-) -> Result<PathBuf, IoError> {
-    let Some((parent, name)) = split(folder) else { return Ok(folder.to_owned()) };
-    let away = parent.join(retired_name(name, unique, STRAY));
-    runtime.directory(folder).rename_to(&away).await?;
-    runtime.directory(parent).sync().await?;
-    Ok(away)
-}
-
-fn split(folder: &Path) -> Option<(&Path, &str)> {
-    folder.parent().zip(folder.file_name().and_then(|name| name.to_str()))
+    data_folder: &Path,
+    names: &[String],
+) -> Result<Vec<PathBuf>, IoError> {
+    let rename = |name: &String| {
+        let away = retired_name(name, runtime.random_uuid().0, STRAY);
+        (data_folder.join(name), data_folder.join(away))
+    };
+    let renames: Vec<_> = names.iter().map(rename).collect();
+    let mut all_away = Vec::with_capacity(renames.len());
+    for renames in renames.chunks(RETIRE_BATCH_FOLDERS) {
+        let renamed = runtime.rename_folders(data_folder, renames.to_vec()).await;
+        renamed.into_iter().collect::<Result<(), IoError>>()?;
+        all_away.extend(renames.iter().map(|(_, away)| away.clone()));
+    }
+    Ok(all_away)
 }
 
 #[cfg(test)]
@@ -122,6 +159,42 @@ mod tests {
                         let files = runtime.directory(Path::new("/d/t-0")).list().await.unwrap();
                         assert_eq!(files.len(), 3, "seed {seed}: whole or gone");
                     }
+                })
+                .unwrap();
+        }
+    }
+
+    #[test]
+    fn many_folders_that_were_retired_together_do_not_come_back_after_a_power_cut() {
+        for seed in 0..20 {
+            let sim = Sim::with_folder(seed, Path::new("/d"));
+            let runtime = sim.runtime();
+            sim.run(async move {
+                let data = Path::new("/d");
+                let name = |index: usize| data.join(format!("t-{index}"));
+                for index in 0..10 {
+                    let folder = runtime.directory(&name(index));
+                    folder.create().await.unwrap();
+                    folder.write_file("a", b"x".to_vec()).await.unwrap();
+                    folder.sync().await.unwrap();
+                }
+                runtime.directory(data).sync().await.unwrap();
+                // The last one was never needed.
+                let doomed: Vec<_> = (0..11).map(|index| (name(index), ID)).collect();
+                for retired in retire_folders(&runtime, data, &doomed).await {
+                    retired.unwrap();
+                }
+            })
+            .unwrap();
+            let syncs =
+                sim.trace().iter().filter(|line| line.ends_with("SyncDirectory /d")).count();
+            assert_eq!(syncs, 2, "one before, and one for all of them");
+            let after = sim.crash();
+            let runtime = after.runtime();
+            after
+                .run(async move {
+                    let left = runtime.directory(Path::new("/d")).list().await.unwrap();
+                    assert!(left.iter().all(|entry| is_deleted(&entry.name)), "{left:?}");
                 })
                 .unwrap();
         }

@@ -60,6 +60,13 @@ impl Turns {
 }
 
 impl Turn<'_> {
+    /// The turn ends with [`Turns::leave`], and not with this value.
+    pub(super) fn keep(self) -> Place {
+        let place = Place(self.place);
+        std::mem::forget(self);
+        place
+    }
+
     /// Waits until everybody who came before is done.
     pub(super) async fn reached(&self) {
         let is_first = || self.turns.queue.borrow().front() == Some(&self.place);

@@ -9,9 +9,9 @@ use crate::log::Log;
 use crate::log::error::LogError;
 use crate::log::file_names::{DELETED, FileKind};
 use crate::log::format::log_start;
-use crate::log::retired::remove_folder;
 use crate::log::segment::Segment;
-use crate::types::{Offset, TopicId};
+use crate::log::turns::Place;
+use crate::types::Offset;
 
 impl Log {
     /// Gives up all records below `new_start` (DeleteRecords). Returns the start of the log.
@@ -258,19 +258,39 @@ impl Log {
         self.room.notify();
     }
 
-    /// Removes the log and its folder. Appends that wait are refused.
-    pub async fn delete(self: &Rc<Self>) -> Result<(), LogError> {
+    /// Ends the log, whose folder is to go. Appends that wait are refused.
+    pub async fn end(self: &Rc<Self>) -> Ended {
         self.shut();
         let deletion = self.deletions.line_up();
         deletion.reached().await;
-        let turn = self.files.line_up();
-        turn.reached().await;
+        let files = self.files.line_up();
+        files.reached().await;
         let segments: Vec<_> = self.state.borrow().segments.values().cloned().collect();
         for segment in segments {
             self.runtime.open_files().forget(&segment.path(self.folder()));
         }
-        let topic = self.topic_id().unwrap_or(TopicId([0; 16]));
-        remove_folder(&self.runtime, self.folder(), topic).await?;
-        Ok(())
+        Ended { log: Rc::clone(self), deletion: deletion.keep(), files: files.keep() }
+    }
+
+    /// Removes the log and its folder.
+    #[cfg(test)]
+    pub async fn delete(self: &Rc<Self>) -> Result<(), LogError> {
+        let _ended = self.end().await;
+        let topic = self.topic_id().unwrap_or(crate::types::TopicId([0; 16]));
+        Ok(crate::log::retired::remove_folder(&self.runtime, self.folder(), topic).await?)
+    }
+}
+
+/// A log that has ended. While this is held nobody changes what is in its folder.
+pub struct Ended {
+    log: Rc<Log>,
+    deletion: Place,
+    files: Place,
+}
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        self.log.files.leave(&self.files);
+        self.log.deletions.leave(&self.deletion);
     }
 }

@@ -8,15 +8,15 @@ use futures_channel::oneshot;
 use crate::cluster::{ClusterImage, placement};
 use crate::journal::Replay;
 use crate::log::Opening;
+use crate::shard::Shard;
 use crate::shard::checkpoint::{Known, Remembered};
 use crate::shard::coordinator::{CoordinatorHost, OFFSETS_TOPIC};
 use crate::shard::options::{group_options, log_options};
 use crate::shard::partition::{Home, Partition};
-use crate::shard::{PartitionError, Shard};
 use crate::types::{PartitionId, TopicId, TopicName};
 
 impl Shard {
-    /// Takes over a new image. Answers when removed partitions are gone from the disk. New ones are
+    /// Takes over a new image. Answers when nothing of removed partitions can be found any more. New ones are
     /// durable as metadata, and get their folder when they are first needed: a topic of ten thousand
     /// partitions costs no more than its records.
     pub fn follow(
@@ -38,18 +38,17 @@ impl Shard {
         }
         let shard = Rc::clone(self);
         self.runtime.spawn(async move {
-            for partition in removed {
-                partition.delete().await;
-            }
+            let retired = shard.end_together(&removed).await;
             for partition in created {
                 shard.coordinator_arrives(&partition);
             }
             answer.send(()).ok();
+            shard.remove_later(&retired).await;
         });
     }
 
     /// Takes over the image found at start. The logs are opened as they are needed, and all others
-    /// that have a folder one by one in the background.
+    /// that have a folder in the background.
     pub fn begin_with(
         self: &Rc<Self>,
         image: Arc<ClusterImage>,
@@ -76,35 +75,7 @@ impl Shard {
             self.coordinator_arrives(partition);
         }
         let shard = Rc::clone(self);
-        self.runtime.spawn(async move {
-            let have_all_replayed = shard.replay_together(&partitions).await;
-            if have_all_replayed {
-                shard.has_replayed().await;
-            }
-            let mut have_opened = true;
-            for partition in partitions.into_iter().filter(|partition| partition.has_records()) {
-                if shard.stopping.is_set() {
-                    return;
-                }
-                if partition.is_offline() {
-                    have_opened = false;
-                    continue;
-                }
-                match partition.log().await {
-                    Ok(_) => {}
-                    // Deleted or closed meanwhile.
-                    Err(PartitionError::UnknownTopicOrPartition) => {}
-                    Err(_) => {
-                        shard.is_sound.set(false);
-                        have_opened = false;
-                    }
-                }
-                shard.runtime.yield_if_needed().await;
-            }
-            if have_opened && !have_all_replayed {
-                shard.has_replayed().await;
-            }
-        });
+        self.runtime.spawn(async move { shard.open_ahead(partitions).await });
     }
 
     /// While a data folder cannot be used, a partition that was not found may be in it: nobody can
@@ -160,6 +131,7 @@ impl Shard {
                 let home = Home {
                     journal: self.journal_of(&folder),
                     folders: self.folders.clone(),
+                    openings: self.openings.clone(),
                     folder,
                 };
                 let partition = Partition::new(

@@ -60,7 +60,7 @@ impl Shard {
                 let done = replay_all(&self.runtime, &data_folder, logs).await;
                 for ((partition, opening, kept), left) in waiting.into_iter().zip(done) {
                     are_all_done &= left.is_some();
-                    partition.end_replay(opening, left.unwrap_or(kept)).await;
+                    partition.end_replay(opening, left.unwrap_or(kept));
                 }
             }
             self.runtime.yield_if_needed().await;

@@ -40,6 +40,8 @@ impl Shard {
             .iter()
             .map(|path| LogDirShare { path: path.clone(), partitions: Vec::new() })
             .collect();
+        let used = partitions.iter().filter(|partition| partition.has_records());
+        self.open_together(used.map(|partition| partition.id)).await;
         for partition in partitions.into_iter().filter(|partition| !partition.is_offline()) {
             let size_bytes = if partition.has_records() {
                 // A log that cannot be opened is absent here, as its folder is offline to clients.

@@ -9,6 +9,7 @@ mod cleaner;
 mod closing;
 mod controller;
 mod coordinator;
+mod deletion;
 mod folders;
 mod follow;
 mod gather;
@@ -18,6 +19,7 @@ mod mailbox;
 mod metadata_log;
 mod offline;
 mod offsets;
+mod openings;
 mod options;
 mod partition;
 mod read;
@@ -38,6 +40,7 @@ use crate::cluster::ClusterImage;
 use crate::cluster::command::ProducerIdBlock;
 use crate::config::BrokerConfig;
 use crate::io::{Event, Runtime};
+use crate::types::limits::OPENINGS_MAX;
 use crate::types::{BrokerId, CoreId, LeaderEpoch, PartitionId, PartitionIndex, ProducerId};
 
 pub use append::AppendTicket;
@@ -81,6 +84,7 @@ pub(crate) struct Shard {
     sizes: Sizes,
     gather: Gather,
     journals: Journals,
+    openings: Budget,
     /// Only on the controller's core.
     controller: RefCell<Option<Rc<Controller>>>,
     /// Set when the core has its image, or will never have one.
@@ -123,6 +127,7 @@ impl Shard {
             folders: parts.folders,
             gather: Gather::default(),
             journals: Journals::default(),
+            openings: Budget::new(OPENINGS_MAX),
             controller: RefCell::new(None),
             begun: Cell::new(None),
             begun_event: Event::default(),

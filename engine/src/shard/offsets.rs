@@ -10,6 +10,7 @@ use crate::types::{LeaderEpoch, Offset, PartitionId, Timestamp};
 
 impl Shard {
     pub async fn list_offsets(&self, asks: Vec<ListOffsetAsk>) -> Each<ListedOffset> {
+        self.open_together(asks.iter().map(|ask| ask.partition)).await;
         let mut answers = Vec::with_capacity(asks.len());
         for ask in asks {
             answers.push(self.list_offset(ask).await);
@@ -42,6 +43,7 @@ impl Shard {
     }
 
     pub async fn epoch_ends(&self, asks: Vec<EpochEndAsk>) -> Each<EpochEnd> {
+        self.open_together(asks.iter().map(|ask| ask.partition)).await;
         let mut answers = Vec::with_capacity(asks.len());
         for ask in asks {
             answers.push(self.epoch_end(ask).await);
@@ -60,6 +62,7 @@ impl Shard {
 
     /// Answers each partition's new start.
     pub async fn delete_records(&self, asks: Vec<(PartitionId, Option<Offset>)>) -> Each<Offset> {
+        self.open_together(asks.iter().map(|(id, _)| *id)).await;
         let mut answers = Vec::with_capacity(asks.len());
         for (id, before) in asks {
             answers.push(self.delete_records_of(id, before).await);

@@ -32,6 +32,7 @@ impl From<ReadError> for PartitionError {
 impl Shard {
     /// Answers in the order asked. Once `bytes_max` is used up the rest come back empty.
     pub async fn read(&self, reads: Vec<ReadRequest>, bytes_max: usize) -> Each<ReadOutcome> {
+        self.open_together(reads.iter().map(|read| read.partition)).await;
         let mut outcomes = Vec::with_capacity(reads.len());
         let mut bytes_left = bytes_max;
         let mut has_bytes = false;

@@ -113,6 +113,22 @@ pub const WRITE_BACK_BATCH_BYTES: usize = 8 * 1024 * 1024;
 /// Logs that take their share of a journal with one sync, at the start after a crash.
 pub const REPLAY_BATCH_LOGS: usize = 512;
 
+/// Logs of a core that open at the same time; each has a file open, and what it reads in memory.
+pub const OPENINGS_MAX: usize = 256;
+
+/// Of these so many may be such that nobody waits for.
+pub const OPENINGS_AHEAD_MAX: usize = 64;
+
+/// Writes of one log in flight while it is recovered.
+pub const RECOVERY_WRITES_MAX: usize = 4;
+
+/// Folders of deleted partitions that lose their names with one sync.
+pub const RETIRE_BATCH_FOLDERS: usize = 256;
+
+/// And of those that are removed without a break.
+pub const REMOVE_BATCH_FOLDERS: usize = 32;
+
+const _: () = assert!(OPENINGS_AHEAD_MAX * 2 <= OPENINGS_MAX);
 const _: () = assert!(DIRECT_WRITE_BYTES_MIN * 2 <= COMMIT_BYTES_MAX as u64);
 const _: () = assert!(COMMIT_BYTES_MAX as u64 * 8 <= JOURNAL_FILE_BYTES);
 const _: () = assert!(COMMIT_BYTES_MAX.is_multiple_of(BLOCK_BYTES));

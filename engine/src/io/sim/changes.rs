@@ -17,7 +17,7 @@ impl Sim {
         for change in changes {
             results.push(self.begin_changes(change).await);
         }
-        settle(&mut results, &self.sync_all(data_folder).await);
+        settle(&mut results, &vec![self.sync_all(data_folder).await; changes.len()]);
         let mut has_replaced = false;
         for (change, result) in changes.iter().zip(&mut results) {
             for file in change.files.iter().filter(|file| file.is_replacement()) {
@@ -29,7 +29,7 @@ impl Sim {
             }
         }
         if has_replaced {
-            settle(&mut results, &self.sync_all(data_folder).await);
+            settle(&mut results, &vec![self.sync_all(data_folder).await; changes.len()]);
         }
         results
     }
@@ -58,7 +58,7 @@ impl Sim {
     }
 
     /// Everything that was completed before becomes durable, whoever did it.
-    async fn sync_all(&self, data_folder: &Path) -> Result<(), IoError> {
+    pub(in crate::io) async fn sync_all(&self, data_folder: &Path) -> Result<(), IoError> {
         if let Err(error) = self.begin(Operation::Sync, data_folder).await {
             let mut random = self.machine.random.borrow_mut();
             self.machine.disk.borrow_mut().forget_all_unsynced(&mut random);

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use futures_channel::oneshot;
 
 use crate::io::FolderChanges;
-use crate::log::{self, Log, Opening, WriteBack};
+use crate::log::{Ended, Opening, WriteBack};
 use crate::shard::partition::{Partition, Slot};
 
 /// How a partition was left.
@@ -82,28 +82,17 @@ impl Partition {
         }
     }
 
-    pub(super) async fn remove_unopened(&self) {
-        let removed = log::remove_folder(&self.runtime, &self.folder, self.id.topic).await;
-        if let Err(error) = removed {
-            tracing::error!(%error, "a deleted partition is still on disk");
+    /// Ends the partition for good. While what is returned is held, nobody changes its folder.
+    pub async fn end(&self) -> Option<Ended> {
+        // A log that is half open would go on with a folder that may be another's by then.
+        while let Some(opened) = self.wait_for_opener() {
+            opened.await.ok();
         }
-    }
-
-    /// Removes the log with everything in it.
-    pub async fn delete(&self) {
         let slot = std::mem::replace(&mut *self.slot.borrow_mut(), Slot::Gone);
         self.waiters.borrow_mut().wake_all();
         match slot {
-            Slot::Open(log) => remove(&log).await,
-            Slot::Unopened { .. } | Slot::Failed { .. } => self.remove_unopened().await,
-            // Whoever opens it finds it gone and deletes it.
-            Slot::Opening { .. } | Slot::Gone => {}
+            Slot::Open(log) => Some(log.end().await),
+            Slot::Unopened { .. } | Slot::Opening { .. } | Slot::Failed { .. } | Slot::Gone => None,
         }
-    }
-}
-
-pub(super) async fn remove(log: &Rc<Log>) {
-    if let Err(error) = log.delete().await {
-        tracing::error!(folder = %log.folder().display(), %error, "a deleted partition is still on disk");
     }
 }

@@ -19,6 +19,7 @@ use crate::io::{Fault, IoError, Moment, Operation, Runtime};
 use crate::journal::Journal;
 use crate::log::{self, AppendContext, AppendError, Kept, Log, LogOptions, Opening, Origin};
 use crate::record::CheckedBatch;
+use crate::shard::budget::Budget;
 use crate::shard::folders::DataFolders;
 use crate::shard::request::{AppendFailure, PartitionError};
 use crate::shard::waiters::Waiters;
@@ -33,6 +34,7 @@ pub struct Partition {
     runtime: Runtime,
     journal: Rc<Journal>,
     folders: DataFolders,
+    openings: Budget,
     /// Set when its data folder is out of service.
     offline: RefCell<Option<Arc<str>>>,
     /// What the journals of the last run have of this partition, until the log is open.
@@ -105,6 +107,8 @@ pub struct Home {
     pub folder: PathBuf,
     pub folders: DataFolders,
     pub journal: Rc<Journal>,
+    /// How many logs may open at the same time.
+    pub openings: Budget,
 }
 
 impl Partition {
@@ -116,12 +120,13 @@ impl Partition {
         options: LogOptions,
         opening: Opening,
     ) -> Self {
-        let Home { folder, folders, journal } = home;
+        let Home { folder, folders, journal, openings } = home;
         Self {
             id,
             topic,
             folder,
             folders,
+            openings,
             offline: RefCell::new(None),
             leader_epoch: Cell::new(leader_epoch),
             waiters: RefCell::default(),

@@ -7,7 +7,6 @@ use std::time::Duration;
 use futures_channel::oneshot;
 
 use crate::log::{self, Absent, Kept, Log, LogOptions, OpenError, Opening};
-use crate::shard::partition::ending::remove;
 use crate::shard::partition::{Partition, Slot};
 use crate::shard::request::PartitionError;
 use crate::types::Offset;
@@ -59,8 +58,10 @@ impl Partition {
     }
 
     async fn open(self: Rc<Self>, options: LogOptions, opening: Opening) {
+        let its_turn = self.openings.reserve(1).await;
         self.is_on_disk.set(true);
         let result = self.open_own(options, opening).await;
+        drop(its_turn);
         let next = match result {
             Ok(log) => {
                 self.kept.take();
@@ -92,18 +93,7 @@ impl Partition {
                     waiter.send(()).ok();
                 }
             }
-            // Deleted while it opened: leave it so.
-            Slot::Gone => {
-                let opened = std::mem::replace(&mut *self.slot.borrow_mut(), Slot::Gone);
-                match opened {
-                    Slot::Open(log) => remove(&log).await,
-                    Slot::Unopened { .. }
-                    | Slot::Opening { .. }
-                    | Slot::Failed { .. }
-                    | Slot::Gone => self.remove_unopened().await,
-                }
-            }
-            Slot::Unopened { .. } | Slot::Open(_) | Slot::Failed { .. } => {
+            Slot::Unopened { .. } | Slot::Open(_) | Slot::Failed { .. } | Slot::Gone => {
                 unreachable!("only the opener leaves the opening state")
             }
         }
@@ -150,9 +140,11 @@ impl Partition {
         let kept = self.kept.borrow().clone();
         match Log::open_with(runtime, folder.clone(), options.clone(), opening, &kept).await {
             Err(OpenError::OtherTopic { found, expected, .. }) => {
-                let away = log::set_aside(runtime, folder, runtime.random_uuid().0).await?;
+                let data_folder = folder.parent().unwrap_or(folder);
+                let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
+                let moved_to = log::set_aside(runtime, data_folder, &[name]).await?;
                 tracing::warn!(
-                    partition = %folder.display(), %found, %expected, moved_to = %away.display(),
+                    partition = %folder.display(), %found, %expected, ?moved_to,
                     "the folder belonged to another topic; remove it if nobody misses it"
                 );
                 Log::open_with(runtime, folder.clone(), options, Opening::Clean, &kept).await
@@ -196,19 +188,16 @@ impl Partition {
     }
 
     /// The log is as it was, with `kept` to be checked against, or to be replayed, when it opens.
-    pub async fn end_replay(&self, opening: Opening, kept: Vec<Kept>) {
+    pub fn end_replay(&self, opening: Opening, kept: Vec<Kept>) {
         self.kept.replace(kept);
         let options = self.current_options();
         let unopened = Slot::Unopened { options, opening };
         let before = std::mem::replace(&mut *self.slot.borrow_mut(), unopened);
-        if let Slot::Opening { waiting, .. } = before {
-            for waiter in waiting {
-                waiter.send(()).ok();
-            }
-        } else {
-            // Deleted meanwhile.
-            *self.slot.borrow_mut() = before;
-            self.remove_unopened().await;
+        let Slot::Opening { waiting, .. } = before else {
+            unreachable!("only the opener leaves the opening state")
+        };
+        for waiter in waiting {
+            waiter.send(()).ok();
         }
     }
 }
