@@ -12,7 +12,7 @@ const OPENING: &str = "\
 `corelog serve` reads a Kafka `server.properties` as it is. Every key of Apache Kafka 4.3.1 is known:
 its type, default and range are Kafka's. A key is either **honoured**, or it has no effect here and is
 named once in the log with the reason. A key that nobody knows is an error that names the line and the
-nearest known key. A file without `process.roles` is a node that is a whole cluster of its own;
+nearest known key. Keys that begin with `corelog.` are our own. A file without `process.roles` is a node that is a whole cluster of its own;
 `node.id` is then `broker.id`, or 0.
 
 Syntax: Java properties (comments with `#` and `!`; `=`, `:` or white space between key and value;
@@ -34,7 +34,8 @@ cluster beside the one that is meant.
 not, the kernel adapts the buffers: Kafka's default of 100 KiB holds fast connections back.
 
 This page is written by `CORELOG_WRITE=1 cargo test -p corelog-engine --test configuration_page`, from
-`engine/src/config/keys.tsv`, which `tools/codegen/java/ConfigTable.java` prints from Kafka's classes.
+`engine/src/config/keys.tsv`, which `tools/codegen/java/ConfigTable.java` prints from Kafka's classes, and
+`own.tsv`, our own keys.
 ";
 
 fn page() -> String {

@@ -72,6 +72,11 @@ impl Broker {
         &self.shard.budget
     }
 
+    /// Resolves when every log of this core that has anything on disk is open, or cannot be opened.
+    pub async fn opened_ahead(&self) {
+        self.shard.opened_ahead().await;
+    }
+
     pub fn stopping(&self) -> Stopping {
         self.shard.stopping.clone()
     }

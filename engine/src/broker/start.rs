@@ -131,7 +131,7 @@ where
             mailboxes,
             budget: Budget::new(config.connections.core_budget_bytes(count)),
             folders: DataFolders::new(config.log_folders.clone().into(), offline),
-            sizes: Sizes::default(),
+            sizes: Sizes::of(&config),
             runtime,
             config,
         });

@@ -33,6 +33,10 @@ pub struct BrokerConfig {
     pub connections: Connections,
     pub fetching: Fetching,
     pub groups: Groups,
+    /// Of one core in one data folder.
+    pub journal_bytes_max: u64,
+    /// How long a stop seals logs that may as well stay in the journal.
+    pub seal_time_max: Millis,
     /// Every line of the file by key, as DescribeConfigs shows it and topic settings fall back to.
     pub statics: Arc<BTreeMap<String, String>>,
 }
@@ -151,6 +155,8 @@ fn read(settings: &mut Settings, working_folder: &Path) -> BrokerConfig {
         connections: connections(settings),
         fetching: fetching(settings),
         groups: groups(settings),
+        journal_bytes_max: settings.unsigned("corelog.journal.bytes"),
+        seal_time_max: millis(settings, "corelog.stop.seal.ms"),
         statics: Arc::new(statics),
     }
 }
@@ -322,6 +328,19 @@ mod tests {
         assert_eq!(config.groups.offsets_topic.partitions, 50);
         assert_eq!(config.connections.idle_max, Some(Millis(600_000)));
         assert!(notices.is_empty());
+    }
+
+    #[test]
+    fn corelogs_own_keys_have_bounds_and_defaults() {
+        let (config, _) = read("");
+        assert_eq!((config.journal_bytes_max, config.seal_time_max), (96 << 20, Millis(600)));
+        let (config, notices) = read("corelog.journal.bytes=67108864\ncorelog.stop.seal.ms=0\n");
+        assert_eq!((config.journal_bytes_max, config.seal_time_max), (64 << 20, Millis(0)));
+        assert!(notices.is_empty());
+        for text in ["corelog.journal.bytes=50331647", "corelog.journal.bytes=4294967297"] {
+            assert!(wrong(text).contains("corelog.journal.bytes"), "{}", wrong(text));
+        }
+        assert!(wrong("corelog.journal.byte=1").contains("did you mean corelog.journal.bytes?"));
     }
 
     #[test]

@@ -32,6 +32,12 @@ fn by_name(name: &str, kind: Option<ValueKind>) -> String {
 fn sentence(name: &str) -> Option<&'static str> {
     Some(match name {
         "auto.create.topics.enable" => "Whether asking for an unknown topic creates it.",
+        "corelog.journal.bytes" => {
+            "How large each core's journal may become in each data folder, in whole files of 16 MiB."
+        }
+        "corelog.stop.seal.ms" => {
+            "How long a stop moves records from the journals to logs that may as well wait for the next start."
+        }
         "cleanup.policy" | "log.cleanup.policy" => {
             "What becomes of old records: delete, compact to the last of each key, or both."
         }

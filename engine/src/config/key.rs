@@ -2,15 +2,15 @@
 //! silence, and DescribeConfigs could not answer.
 //!
 //! The facts stand in `keys.tsv`, printed by `tools/codegen/java/ConfigTable.java` from Kafka's own
-//! classes, and are parsed once.
+//! classes, and in `own.tsv`, which has what Kafka does not know. They are parsed once.
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
-const TABLE: &str = include_str!("keys.tsv");
+const TABLES: [&str; 2] = [include_str!("keys.tsv"), include_str!("own.tsv")];
 
 static KEYS: LazyLock<Keys> = LazyLock::new(|| {
-    Keys::parse(TABLE).expect("the table is compiled in, and a test parses every line of it")
+    Keys::parse(&TABLES).expect("the tables are compiled in, and a test parses every line of them")
 });
 
 /// Whose settings a key belongs to; the same name may stand in two scopes.
@@ -173,9 +173,11 @@ impl Keys {
         self.keys.iter().filter(move |key| key.scope == scope)
     }
 
-    fn parse(table: &'static str) -> Option<Self> {
-        let lines = table.lines().filter(|line| !line.starts_with('#'));
-        let keys = lines.map(key).collect::<Option<Vec<_>>>()?;
+    fn parse(tables: &[&'static str]) -> Option<Self> {
+        let lines = tables.iter().flat_map(|table| table.lines());
+        let lines = lines.filter(|line| !line.starts_with('#'));
+        let mut keys = lines.map(key).collect::<Option<Vec<_>>>()?;
+        keys.sort_by_key(|key| (key.scope, key.name));
         let places =
             keys.iter().enumerate().map(|(place, key)| ((key.scope, key.name), place)).collect();
         Some(Self { keys, places })
@@ -335,8 +337,8 @@ mod tests {
 
     #[test]
     fn every_line_of_the_table_is_understood() {
-        let lines = TABLE.lines().filter(|line| !line.starts_with('#'));
-        for line in lines {
+        let lines = TABLES.iter().flat_map(|table| table.lines());
+        for line in lines.filter(|line| !line.starts_with('#')) {
             assert!(key(line).is_some(), "{line}");
         }
         assert!(Keys::all().of(Scope::Broker).count() > 350);

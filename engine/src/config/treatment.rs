@@ -25,6 +25,8 @@ const BROKER: &[&str] = &[
     "compression.zstd.level",
     "connections.max.idle.ms",
     "controller.listener.names",
+    "corelog.journal.bytes",
+    "corelog.stop.seal.ms",
     "default.replication.factor",
     "delete.topic.enable",
     "fetch.max.bytes",

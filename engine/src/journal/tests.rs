@@ -322,6 +322,31 @@ fn acknowledged_records_survive_power_cuts_with_a_journal_for_many_seeds() {
     }
 }
 
+/// The files that a run has left are read whatever their number; the next run makes its own.
+#[test]
+fn a_journal_of_another_size_takes_over_what_the_last_one_held() {
+    for seed in 0..20 {
+        let ledger = Shared::default();
+        let mut sim = Sim::with_folder(seed, &data());
+        let mut counts = Vec::new();
+        for (run, files_max) in [(1_u8, 6), (3, 2), (5, 9)] {
+            let (runtime, ledger) = (sim.runtime(), ledger.clone());
+            let files = sim.run(async move {
+                let options = JournalOptions { files_max, ..journal_options() };
+                let machine = Machine::start_with(&runtime, run, Opening::Recover, options).await;
+                check(&machine, &ledger).await;
+                produce_to_all(&machine, &ledger, seed * 10 + u64::from(run), 60).await;
+                find(&runtime, &[data()]).await.unwrap().len()
+            });
+            let files = files.unwrap();
+            assert!(files <= files_max, "seed {seed}: {files} files of {files_max}");
+            counts.push(files);
+            sim = sim.crash();
+        }
+        assert!(counts[1] < counts[0] && counts[1] < counts[2], "seed {seed}: {counts:?}");
+    }
+}
+
 /// The old journals are read again until all logs have taken their share.
 #[test]
 fn a_replay_can_be_interrupted_anywhere() {

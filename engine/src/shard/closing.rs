@@ -1,7 +1,7 @@
 //! The end of a core: its logs are sealed, as an orderly start and other programs expect them.
 //!
 //! Logs that hold little are sealed many at a time. A stop takes no longer for it than
-//! [`SEAL_TIME_MAX`]: what very many logs have in the journal is safe there, and moves to their folders at
+//! `corelog.stop.seal.ms`: what very many logs have in the journal is safe there, and moves to their folders at
 //! the next start.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -27,9 +27,6 @@ pub enum Ending {
     /// Something could not be written.
     Failed,
 }
-
-/// How long a stop seals logs that may as well stay in the journal.
-const SEAL_TIME_MAX: Duration = Duration::from_millis(600);
 
 impl Shard {
     /// Seals the logs.
@@ -61,9 +58,10 @@ impl Shard {
     /// Seals the logs that hold little, as far as time allows; leaves all others alone.
     async fn close_together(&self, partitions: &[Rc<Partition>]) -> Ending {
         let began = self.runtime.now();
+        let time_max = Duration::from_millis(self.config.seal_time_max.0);
         let mut ending = Ending::Sealed;
         for partitions in partitions.chunks(WRITE_BACK_BATCH_LOGS) {
-            if SEAL_TIME_MAX <= self.runtime.now().since(began) {
+            if time_max <= self.runtime.now().since(began) {
                 let left = partitions.iter().filter(|partition| partition.stays_in_journal());
                 if 0 < left.count() {
                     ending = ending.max(Ending::ToBeReplayed);

@@ -85,6 +85,9 @@ pub(crate) struct Shard {
     gather: Gather,
     journals: Journals,
     openings: Budget,
+    /// What has a folder was opened, or the node stops.
+    has_opened_ahead: Cell<bool>,
+    opened_ahead: Event,
     /// Only on the controller's core.
     controller: RefCell<Option<Rc<Controller>>>,
     /// Set when the core has its image, or will never have one.
@@ -128,6 +131,8 @@ impl Shard {
             gather: Gather::default(),
             journals: Journals::default(),
             openings: Budget::new(OPENINGS_MAX),
+            has_opened_ahead: Cell::new(false),
+            opened_ahead: Event::default(),
             controller: RefCell::new(None),
             begun: Cell::new(None),
             begun_event: Event::default(),

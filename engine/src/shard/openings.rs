@@ -45,6 +45,13 @@ impl Shard {
         if have_opened.get() && !have_all_replayed && !self.stopping.is_set() {
             self.has_replayed().await;
         }
+        self.has_opened_ahead.set(true);
+        self.opened_ahead.notify();
+    }
+
+    /// Waits until no log of this core waits to be opened for the first time.
+    pub async fn opened_ahead(&self) {
+        self.opened_ahead.until(|| self.has_opened_ahead.get().then_some(())).await;
     }
 
     /// False if the log has not got its share of the last run's journals.

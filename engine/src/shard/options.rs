@@ -7,6 +7,7 @@ use crate::journal::JournalOptions;
 use crate::log::{CleanRules, LogOptions};
 use crate::record::TimestampType;
 use crate::types::Millis;
+use crate::types::limits::JOURNAL_FILE_BYTES;
 
 /// The settings that count for a topic on this node.
 pub fn topic_config(image: &ClusterImage, config: &BrokerConfig, topic: &Topic) -> TopicConfig {
@@ -35,12 +36,21 @@ pub fn group_options(config: &BrokerConfig) -> GroupOptions {
     }
 }
 
-/// What no setting of Kafka's says: how much memory and disk the logs of a core work with.
+/// What no topic's settings say: how much memory and disk the logs of a core work with.
 #[derive(Clone, Debug, Default)]
 pub struct Sizes {
     pub journal: JournalOptions,
     /// What a topic's settings leave open.
     pub log: LogOptions,
+}
+
+impl Sizes {
+    pub fn of(config: &BrokerConfig) -> Self {
+        let files = config.journal_bytes_max / JOURNAL_FILE_BYTES;
+        let files_max = usize::try_from(files).unwrap_or(usize::MAX);
+        let journal = JournalOptions { files_max, ..JournalOptions::default() };
+        Self { journal, ..Self::default() }
+    }
 }
 
 pub fn log_options(

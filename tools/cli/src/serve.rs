@@ -3,7 +3,7 @@
 
 use std::fmt::Write as _;
 use std::io::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use engine::broker::{self, Ending, NodeInfo, NodeOptions};
@@ -45,7 +45,12 @@ pub struct Options {
 
 pub fn run(options: Options) -> Result<(), Failure> {
     logging::start(options.log_format)?;
-    let config = settings(&options)?;
+    let config = settings(&Lines {
+        properties: options.properties.as_deref(),
+        data: options.data.as_deref(),
+        listeners: options.listeners.as_deref(),
+        overrides: &options.overrides,
+    })?;
     let cores = cores(options.cores.as_deref())?;
     // What is wrong with a folder that cannot be made the start will say.
     let usable = config.log_folders.iter().filter(|folder| prepare_folder(folder).is_ok());
@@ -87,24 +92,32 @@ pub fn run(options: Options) -> Result<(), Failure> {
     }
 }
 
+/// Where settings come from.
+pub struct Lines<'a> {
+    pub properties: Option<&'a Path>,
+    pub data: Option<&'a str>,
+    pub listeners: Option<&'a str>,
+    pub overrides: &'a [String],
+}
+
 /// The file's lines, then the flags as further lines: the last one counts.
-fn settings(options: &Options) -> Result<BrokerConfig, Failure> {
+pub fn settings(options: &Lines<'_>) -> Result<BrokerConfig, Failure> {
     let mut lines = Vec::new();
-    if let Some(path) = &options.properties {
+    if let Some(path) = options.properties {
         let bytes = std::fs::read(path)
             .map_err(|error| Failure::usage(format!("cannot read {}: {error}", path.display())))?;
         lines.extend(bytes);
         lines.push(b'\n');
     }
     let without_file = |default| options.properties.is_none().then_some(default);
-    if let Some(data) = options.data.as_deref().or(without_file("data")) {
+    if let Some(data) = options.data.or(without_file("data")) {
         add_line(&mut lines, "log.dirs", data);
     }
     let loopback = without_file("PLAINTEXT://127.0.0.1:9092");
-    if let Some(listeners) = options.listeners.as_deref().or(loopback) {
+    if let Some(listeners) = options.listeners.or(loopback) {
         add_line(&mut lines, "listeners", listeners);
     }
-    for line in &options.overrides {
+    for line in options.overrides {
         let Some((key, value)) = line.split_once('=') else {
             return Err(Failure::usage(format!("--override {line}: expected KEY=VALUE")));
         };
@@ -116,7 +129,6 @@ fn settings(options: &Options) -> Result<BrokerConfig, Failure> {
     let (config, notices) = read.map_err(|errors| {
         let file = options
             .properties
-            .as_ref()
             .map_or_else(|| "the settings".to_owned(), |path| path.display().to_string());
         let mut message = format!("{file} cannot be used:");
         for error in errors {
@@ -136,7 +148,7 @@ fn add_line(lines: &mut Vec<u8>, key: &str, value: &str) {
     lines.extend(format!("{key}={value}\n").bytes());
 }
 
-fn cores(text: Option<&str>) -> Result<CoreSelection, Failure> {
+pub fn cores(text: Option<&str>) -> Result<CoreSelection, Failure> {
     let Some(text) = text else { return Ok(CoreSelection::All) };
     let wrong = || {
         Failure::usage(format!(

@@ -7,6 +7,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
 use super::recover::{self, Recover};
+use super::seal;
 use crate::exit::Failure;
 use crate::inspect::dump::{self, Depth, Line};
 use crate::inspect::verify::{self, Finding, Report};
@@ -21,6 +22,8 @@ pub enum Command {
     Verify(Verify),
     /// Show the indexes of partitions, or build them anew from the segments.
     Index(Index),
+    /// Move what the journals have to the logs' folders, and leave all of them as after an orderly stop.
+    Seal(seal::Seal),
     /// Say what is wrong with partitions, and what each repair would lose; with --apply, repair.
     Recover(Recover),
 }
@@ -67,6 +70,7 @@ pub fn run(command: &Command) -> Result<(), Failure> {
         Command::Dump(options) => dump_files(options),
         Command::Verify(options) => verify_folders(options),
         Command::Index(options) => index_folders(options),
+        Command::Seal(options) => seal::run(options),
         Command::Recover(options) => recover::run(options),
     }
 }

@@ -7,4 +7,5 @@ pub mod group;
 pub mod log;
 pub mod produce;
 pub mod recover;
+pub mod seal;
 pub mod topic;
