@@ -96,9 +96,13 @@ impl Log {
         if segment.index().is_none() || segment.is_index_written.get() {
             return Ok(());
         }
-        self.write_index_files(segment).await?;
+        // An append that comes meanwhile takes the word back.
         segment.is_index_written.set(true);
-        Ok(())
+        let written = self.write_index_files(segment).await;
+        if written.is_err() {
+            segment.is_index_written.set(false);
+        }
+        written
     }
 
     /// As `write_index`, while batches may be appended.

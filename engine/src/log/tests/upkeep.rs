@@ -1,5 +1,7 @@
 //! Retention, DeleteRecords, rest, and what a reader at any offset gets.
 
+use std::time::Duration;
+
 use super::*;
 use crate::log::ReadError;
 use crate::record::BatchHeader;
@@ -221,6 +223,24 @@ fn deleted_records_stay_deleted_after_a_restart() {
             read_all(&log, cut).await;
         })
         .unwrap();
+    }
+}
+
+/// An append needs nothing of what is given back, and so it may come at any moment.
+#[test]
+fn what_is_appended_while_a_log_goes_to_rest_stays() {
+    for step in 0..100 {
+        simulate(step, async move |runtime| {
+            let log = filled(&runtime, small_options(), 10).await;
+            // As a core's logs do; here there is never room in the journal.
+            log.join_journal(Log::commit_directly);
+            log.rest().await.unwrap();
+            let resting = Rc::clone(&log);
+            runtime.spawn(async move { resting.rest().await.unwrap() });
+            runtime.sleep(Duration::from_micros(step * 20)).await;
+            let appended = append_durably(&log, &[batch(2, 100)]).await;
+            assert_eq!(read_all(&log, appended.base_offset).await.len(), 1, "step {step}");
+        });
     }
 }
 
