@@ -104,6 +104,10 @@ impl Log {
         Ok(state.segment_of(offset).expect("the first segment starts at or before the log start"))
     }
 
+    fn end_of(&self, segment: &Segment) -> Offset {
+        self.state.borrow().segment_end(segment.base())
+    }
+
     /// `None` if nothing of the segment lies at or behind `from`.
     async fn read_segment(
         &self,
@@ -126,6 +130,16 @@ impl Log {
         while start.is_none() || walk.has_header() {
             let header = match walk.header().await {
                 Ok(Some(header)) if header.next_offset() <= bound => header,
+                // Else a reader would wait for what is behind it for ever.
+                Ok(Some(header))
+                    if start.is_none() && self.end_of(segment) < header.next_offset() =>
+                {
+                    return Err(walk.corrupt(&format!(
+                        "the batch goes on to {}, beyond the end of the segment at {}",
+                        header.next_offset(),
+                        self.end_of(segment)
+                    )));
+                }
                 Ok(Some(_) | None) => break,
                 // What is sound in front of a damaged place is returned first.
                 Err(_) if start.is_some() => break,

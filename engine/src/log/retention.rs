@@ -23,7 +23,8 @@ impl Log {
         deletion.reached().await;
         self.usable_ends()?;
         let Some(new_start) = self.retention_start(now, high_watermark).await? else {
-            return Ok(0);
+            // What could not be taken away at an earlier call.
+            return Ok(self.delete_segments(Vec::new()).await?);
         };
         let turn = self.files.line_up();
         turn.reached().await;

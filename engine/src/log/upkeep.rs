@@ -24,9 +24,12 @@ impl Log {
         if ends.durable_end < new_start {
             return Err(LogError::BeyondEnd { offset: new_start, durable_end: ends.durable_end });
         }
-        if new_start <= ends.log_start {
+        let is_given_up = new_start <= ends.log_start;
+        if is_given_up && self.undeleted.borrow().is_empty() {
             return Ok(ends.log_start);
         }
+        // What retention has given up, and no disk has taken away yet, a start would bring back.
+        let new_start = new_start.max(ends.log_start);
         // First the word, then the deed: a segment that is gone is never above the start.
         self.make_folder().await?;
         self.sync_names().await?;
@@ -41,9 +44,14 @@ impl Log {
         Ok(new_start)
     }
 
+    /// Nobody knows what a start will find of a fenced log: nothing of it is given up.
     pub(super) fn usable_ends(&self) -> Result<crate::log::LogEnds, LogError> {
         let state = self.state.borrow();
-        if state.is_closed { Err(LogError::Closed) } else { Ok(state.ends()) }
+        match &state.fenced {
+            _ if state.is_closed => Err(LogError::Closed),
+            Some(fenced) => Err(LogError::Fenced(fenced.clone())),
+            None => Ok(state.ends()),
+        }
     }
 
     pub(super) fn advance_start(&self, new_start: Offset) {
@@ -68,7 +76,7 @@ impl Log {
         self: &Rc<Self>,
         doomed: Vec<Rc<Segment>>,
     ) -> Result<usize, IoError> {
-        if doomed.is_empty() {
+        if doomed.is_empty() && self.undeleted.borrow().is_empty() {
             return Ok(0);
         }
         // What an earlier deletion could not take away goes first: a start that found it with a gap

@@ -150,7 +150,9 @@ impl View {
             producers.on_high_watermark(high_watermark);
             producers.first_unstable_offset()
         });
-        let last_stable = unstable.map_or(high_watermark, |at| at.min(high_watermark));
+        // Of a transaction whose first records were deleted a reader begins where the log does.
+        let last_stable =
+            unstable.map_or(high_watermark, |at| at.max(ends.log_start).min(high_watermark));
         Self { log_start: ends.log_start, last_stable, high_watermark }
     }
 }

@@ -282,6 +282,10 @@ impl Log {
         }
         match scan.next(expected).await? {
             Ok(batch) => Ok(Some(batch)),
+            // The power went out, or the disk failed, before it was cut to its length.
+            Err(Stop::Zeros) if expected == self.state.borrow().segment_end(segment.base()) => {
+                Ok(None)
+            }
             Err(Stop::End | Stop::Zeros) => Err(damaged(self, segment, scan, &"it ends too early")),
             Err(Stop::Damage { reason }) => Err(damaged(self, segment, scan, &reason)),
         }

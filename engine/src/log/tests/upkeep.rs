@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use super::*;
+use crate::io::sim::Failure;
+use crate::io::{Fault, Operation};
 use crate::log::ReadError;
 use crate::record::BatchHeader;
 use crate::types::Millis;
@@ -76,6 +78,55 @@ fn retention_deletes_whole_old_segments_below_the_high_watermark() {
         let log = open(&runtime, options, Opening::Clean).await;
         assert_eq!((log.ends().log_start, log.ends().log_end), (start, end));
     });
+}
+
+/// Found by a life: a rename failed, the next call had nothing to give up, and a restart showed again
+/// what readers had been told was gone.
+#[test]
+fn what_a_deletion_could_not_take_away_goes_at_the_next_call() {
+    for deletes_records in [false, true] {
+        let sim = machine(3);
+        let (runtime, disk) = (sim.runtime(), sim.clone());
+        let story = async move {
+            let options = LogOptions { retention_bytes_max: Some(45_000), ..small_options() };
+            let log = filled(&runtime, options.clone(), 100).await;
+            let end = log.ends().log_end;
+            let (operation, suffix) = (Operation::Rename, ".log".to_owned());
+            disk.fail(Failure { operation, suffix, fault: Fault::Device, skip: 0, times: 1 });
+            log.apply_retention(runtime.wall_clock(), end).await.unwrap_err();
+            let start = log.ends().log_start;
+            assert!(Offset::ZERO < start);
+            if deletes_records {
+                assert_eq!(log.truncate_prefix(offset(1)).await.unwrap(), start);
+            } else {
+                log.apply_retention(runtime.wall_clock(), end).await.unwrap();
+            }
+            log.close().await.unwrap();
+            let log = open(&runtime, options, Opening::Clean).await;
+            assert_eq!(log.ends().log_start, start);
+        };
+        assert!(sim.run(story).is_some());
+    }
+}
+
+/// Found by a life: a swap of compaction had failed half way, and a start finished what retention had
+/// taken away.
+#[test]
+fn nothing_of_a_fenced_log_is_given_up() {
+    let sim = machine(4);
+    let (runtime, disk) = (sim.runtime(), sim.clone());
+    let story = async move {
+        let options = LogOptions { retention_bytes_max: Some(0), ..small_options() };
+        let log = filled(&runtime, options, 60).await;
+        let end = log.ends().durable_end;
+        log.fail(&crate::io::IoError::new(Operation::Remove, &folder(), Fault::Device, "a test"));
+        let names = || disk.contents().into_iter().map(|(name, _)| name).collect::<Vec<_>>();
+        let before = names();
+        log.apply_retention(runtime.wall_clock(), end).await.unwrap_err();
+        log.truncate_prefix(offset(30)).await.unwrap_err();
+        assert_eq!((log.ends().log_start, names()), (Offset::ZERO, before));
+    };
+    assert!(sim.run(story).is_some());
 }
 
 #[test]

@@ -174,6 +174,8 @@ impl Remembered {
         };
         let fresh = self.fresh.remove(&id);
         let resume_point = fresh.or(before.map(|before| before.resume_point)).unwrap_or_default();
+        // A log that began anew, its folder set aside, has nothing of what was known before.
+        let resume_point = resume_point.min(recovery_point);
         let log_start = log.ends().log_start.min(recovery_point);
         let clean_end = log.clean_end().min(recovery_point);
         self.set(id, Point { recovery_point, log_start, resume_point, clean_end });

@@ -15,6 +15,14 @@ use crate::types::Offset;
 pub(super) const RETRY_PAUSE_MIN: Duration = Duration::from_secs(1);
 const RETRY_PAUSE_MAX: Duration = Duration::from_secs(60);
 
+/// Whether the log is known to have had records on disk.
+fn is_expected(opening: Opening) -> bool {
+    match opening {
+        Opening::Clean | Opening::CleanAgain | Opening::Recover => false,
+        Opening::RecoverFrom { durable_below, .. } => Offset::ZERO < durable_below,
+    }
+}
+
 impl Partition {
     pub(super) async fn any_log(self: &Rc<Self>) -> Result<Rc<Log>, PartitionError> {
         loop {
@@ -103,12 +111,8 @@ impl Partition {
     pub(super) fn open_unwritten(self: &Rc<Self>) -> Option<Rc<Log>> {
         let mut slot = self.slot.borrow_mut();
         let Slot::Unopened { options, opening } = &*slot else { return None };
-        let is_expected = match opening {
-            Opening::Clean | Opening::CleanAgain | Opening::Recover => false,
-            // What is missing must not pass for what has never been.
-            Opening::RecoverFrom { durable_below, .. } => Offset::ZERO < *durable_below,
-        };
-        if is_expected || self.is_on_disk.get() || self.is_offline() {
+        // What is missing must not pass for what has never been.
+        if is_expected(*opening) || self.is_on_disk.get() || self.is_offline() {
             return None;
         }
         self.is_on_disk.set(true);
@@ -139,6 +143,12 @@ impl Partition {
         let (runtime, folder) = (&self.runtime, &self.folder);
         let kept = self.kept.borrow().clone();
         match Log::open_with(runtime, folder.clone(), options.clone(), opening, &kept).await {
+            // A log of this topic was here, so that it is the name that has been damaged.
+            Err(error @ OpenError::OtherTopic { .. })
+                if !kept.is_empty() || is_expected(opening) =>
+            {
+                Err(error)
+            }
             Err(OpenError::OtherTopic { found, expected, .. }) => {
                 let data_folder = folder.parent().unwrap_or(folder);
                 let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
