@@ -42,7 +42,7 @@ impl Client {
             Err(error) => {
                 self.note(&error);
                 let is_excused = match &error {
-                    ControlError::Storage { .. } => self.may_fail,
+                    ControlError::Storage { .. } => self.failing.may_fail(),
                     ControlError::Stopping => self.is_stopping(),
                 };
                 assert!(is_excused, "{error}");
@@ -65,6 +65,11 @@ impl Client {
         }
         if self.one_in(5) {
             set("retention.bytes", self.one_of(&["0", "5000", "30000"]).unwrap());
+        }
+        if self.one_in(4) {
+            set("cleanup.policy", self.one_of(&["compact", "compact,delete"]).unwrap());
+            set("delete.retention.ms", self.one_of(&["0", "86400000"]).unwrap());
+            set("min.cleanable.dirty.ratio", self.one_of(&["0.01", "0.5"]).unwrap());
         }
         Wanted { partitions: 1 + u32::try_from(self.random.below(3)).unwrap(), settings }
     }

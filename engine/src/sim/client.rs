@@ -11,7 +11,9 @@ use futures_util::future::{Either, select};
 use crate::broker::{Broker, ListOffsetAsk, ListedOffset, OffsetSpec, PartitionError};
 use crate::io::Moment;
 use crate::io::sim::{Random, Sim};
+use crate::sim::failing::Failing;
 use crate::sim::model::Model;
+use crate::sim::node::Shards;
 use crate::types::{Offset, PartitionId};
 
 /// Longer than anything takes, with the slowest disk.
@@ -24,8 +26,10 @@ pub(super) struct Client {
     pub(super) sim: Sim,
     pub(super) random: Random,
     pub(super) model: Rc<RefCell<Model>>,
-    /// The disk fails or is full at some time of this run.
-    pub(super) may_fail: bool,
+    pub(super) shards: Shards,
+    pub(super) failing: Failing,
+    /// How long it rests at most between what it does.
+    pub(super) rest_max: Duration,
 }
 
 impl Client {
@@ -69,8 +73,18 @@ impl Client {
     }
 
     pub(super) async fn rest(&mut self) {
-        let micros = self.random.below(3000);
-        self.sim.sleep(Duration::from_micros(micros)).await;
+        let micros = u64::try_from(self.rest_max.as_micros()).unwrap();
+        self.sim.sleep(Duration::from_micros(self.random.below(micros))).await;
+    }
+
+    /// Whether the disk is to blame if the partition fails.
+    pub(super) fn may_fail_at(&self, id: PartitionId) -> bool {
+        self.failing.may_fail() || self.shards.is_below(id, &self.failing, &self.sim)
+    }
+
+    /// Whether the disk is to blame if a group fails.
+    pub(super) fn groups_may_fail(&self) -> bool {
+        self.failing.may_fail() || self.shards.offsets_are_below(&self.failing, &self.sim)
     }
 
     /// A refusal that has a reason; any other is a broken promise.
@@ -79,14 +93,17 @@ impl Client {
         let is_excused = match error {
             PartitionError::UnknownTopicOrPartition => !self.model.borrow().is_live(id.topic),
             PartitionError::Storage { .. } => {
-                self.may_fail || !self.model.borrow().is_live(id.topic)
+                self.may_fail_at(id) || !self.model.borrow().is_live(id.topic)
+            }
+            PartitionError::Corrupt { .. } => {
+                let folder = self.shards.folder_of(id);
+                folder.is_some_and(|folder| self.failing.has_rotten(&folder))
             }
             PartitionError::Stopping => self.is_stopping(),
             PartitionError::NotLeader
             | PartitionError::FencedLeaderEpoch
             | PartitionError::UnknownLeaderEpoch
-            | PartitionError::OffsetOutOfRange { .. }
-            | PartitionError::Corrupt { .. } => false,
+            | PartitionError::OffsetOutOfRange { .. } => false,
         };
         assert!(is_excused, "{} is told, of {id:?}: {error}", self.name);
     }

@@ -39,7 +39,7 @@ impl Client {
     pub(super) async fn has_groups(&self) -> bool {
         let made = self.asks("a topic for offsets", self.broker.ensure_offsets_topic()).await;
         if let Err(error) = &made {
-            assert!(self.may_fail || self.is_stopping(), "no topic for offsets: {error}");
+            assert!(self.groups_may_fail() || self.is_stopping(), "no topic for offsets: {error}");
         }
         made.is_ok()
     }
@@ -62,12 +62,15 @@ impl Client {
                 }
                 Err(error) => {
                     self.note(format!("{group}: {error}"));
-                    assert!(self.may_fail || self.is_stopping(), "{group}: {error}");
+                    assert!(self.groups_may_fail() || self.is_stopping(), "{group}: {error}");
                     return None;
                 }
             }
         }
-        assert!(self.may_fail || self.is_stopping(), "the coordinator of {group} loads for ever");
+        assert!(
+            self.groups_may_fail() || self.is_stopping(),
+            "the coordinator of {group} loads for ever"
+        );
         None
     }
 
@@ -118,7 +121,7 @@ impl Client {
             ) if membership.is_some() => self.note(format!("{group}: {error}")),
             Some(error) => {
                 self.note(format!("{group}: {error}"));
-                assert!(self.may_fail || self.is_stopping(), "{group}: {error}");
+                assert!(self.groups_may_fail() || self.is_stopping(), "{group}: {error}");
             }
         }
     }

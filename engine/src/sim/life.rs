@@ -11,42 +11,39 @@ use futures_util::future::{LocalBoxFuture, join_all, select};
 
 use crate::config::BrokerConfig;
 use crate::group::GroupId;
-use crate::io::sim::{Random, Sim};
+use crate::io::sim::{End, Random, Record, Sim};
 use crate::shard::Ending;
 use crate::sim::client::Client;
+use crate::sim::failing::Failing;
+use crate::sim::lease::{Lease, Slot};
 use crate::sim::model::Model;
 use crate::sim::node::{self, Node, Shards};
-use crate::sim::producer::{Lease, Producer, Slot};
-use crate::sim::trouble::Trouble;
+use crate::sim::producer::Producer;
+use crate::sim::transactor::Transactor;
+use crate::sim::trouble::{FOLDERS, Trouble};
 
 const PRODUCERS: u64 = 3;
+const TRANSACTORS: u64 = 2;
 const READERS: u64 = 2;
 const MEMBERS: usize = 2;
 const CREW: &str = "crew";
 const GROUPS: [&str; 2] = ["accounts", "billing"];
 const CORES_MAX: u64 = 3;
 const INTERNAL: &str = "__consumer_offsets";
+/// How the file ends under which a core's checkpoint is written.
+const CHECKPOINT: &str = ".checkpoint.tmp";
 /// Longer than a log must be left alone to be put to rest.
 const IDLE: Duration = Duration::from_secs(61);
-
-/// How a run ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum End {
-    /// The power goes out at some operation, or when all is done.
-    PowerCut,
-    /// The process is killed there; what it wrote stays.
-    Kill,
-    /// The node is stopped, maybe while clients wait for answers.
-    Stop,
-    /// The node is stopped, and then the power goes out.
-    StopAndPowerCut,
-}
 
 #[derive(Clone, Debug)]
 struct Plan {
     cores: u16,
     end: End,
+    /// The end comes right behind a checkpoint, while its core goes on.
+    ends_at_checkpoint: bool,
     trouble: Trouble,
+    /// How long clients rest at most between what they do.
+    rest_max: Duration,
     clocks_jump: bool,
     is_idle: bool,
     /// When the node is told to stop, if that is before the clients have done all.
@@ -55,28 +52,18 @@ struct Plan {
     seed: u64,
 }
 
-/// Everything that could be observed of a life, for comparison with another.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Record {
-    /// Every operation of every disk with its time, and what clients were told.
-    pub(super) trace: Vec<String>,
-    /// The files at the end of each run, with their content.
-    disks: Vec<Vec<(String, Vec<u8>)>>,
-    pub(super) acked: usize,
-    pub(super) cut_short: u32,
-}
-
 pub(super) struct Life {
-    random: Random,
-    config: Arc<BrokerConfig>,
-    sim: Sim,
-    model: Rc<RefCell<Model>>,
-    producers: Vec<Slot>,
-    record: Record,
+    pub(super) random: Random,
+    pub(super) config: Arc<BrokerConfig>,
+    pub(super) sim: Sim,
+    pub(super) model: Rc<RefCell<Model>>,
+    producers: Vec<Slot<Producer>>,
+    transactors: Vec<Slot<Transactor>>,
+    pub(super) record: Record,
 }
 
-fn properties(folders: u64) -> String {
-    let dirs = if folders == 1 { "/data/a" } else { "/data/a,/data/b" };
+fn properties(folders: &[&str]) -> String {
+    let dirs = folders.join(",");
     format!(
         "process.roles=broker,controller\nnode.id=1\nlisteners=PLAINTEXT://localhost:9092\n\
          log.dirs={dirs}\nlog.retention.check.interval.ms=20\n\
@@ -95,27 +82,27 @@ impl Life {
             Slot::new(RefCell::new(Some(producer)))
         };
         let producers = (0..PRODUCERS).map(producer).collect();
-        let config = node::config(&properties(1 + random.below(2)));
-        let sim = Sim::with_folders(random.next(), &[Path::new("/data/a"), Path::new("/data/b")]);
-        let model = Rc::default();
-        Self { random, config, sim, model, producers, record: Record::default() }
+        let transactor = |number| Slot::new(RefCell::new(Some(Transactor::new(number))));
+        let transactors = (PRODUCERS..PRODUCERS + TRANSACTORS).map(transactor).collect();
+        let folders = if random.coin() { &FOLDERS[..] } else { &FOLDERS[..1] };
+        let config = node::config(&properties(folders));
+        let sim = Sim::with_folders(random.next(), &FOLDERS.map(Path::new));
+        let (model, record) = (Rc::default(), Record::default());
+        Self { random, config, sim, model, producers, transactors, record }
     }
 
     fn plan(&mut self, is_last: bool) -> Plan {
         let random = &mut self.random;
-        let end = match random.below(8) {
-            _ if is_last => End::Stop,
-            0..4 => End::PowerCut,
-            4 | 5 => End::Kill,
-            6 => End::Stop,
-            _ => End::StopAndPowerCut,
-        };
-        let trouble = if is_last { Trouble::None } else { Trouble::pick(random) };
+        let end = if is_last { End::Stop } else { End::pick(random) };
+        let folders = self.config.log_folders.len();
+        let trouble = if is_last { Trouble::None } else { Trouble::pick(random, folders) };
         let stops_early = !is_last && random.coin();
         Plan {
             cores: 1 + u16::try_from(random.below(CORES_MAX)).unwrap(),
             end,
+            ends_at_checkpoint: random.below(4) == 0,
             trouble,
+            rest_max: Duration::from_millis(*random.one_of(&[3, 3, 12, 40])),
             clocks_jump: random.below(4) == 0,
             is_idle: random.below(12) == 0,
             stop_after: stops_early.then(|| Duration::from_micros(random.below(120_000))),
@@ -126,11 +113,14 @@ impl Life {
 
     /// One run, to the start of the next machine.
     fn run(&mut self, plan: &Plan) {
+        let mut decay = Random::new(plan.seed ^ 1);
         let mut random = Random::new(plan.seed);
         let sim = self.sim.clone();
         sim.note(format!("{plan:?}"));
         plan.trouble.prepare(&sim, &mut random);
-        if matches!(plan.end, End::PowerCut | End::Kill) {
+        if plan.end.is_sudden() && plan.ends_at_checkpoint {
+            sim.crash_after_rename(CHECKPOINT, 1 + random.below(6));
+        } else if plan.end.is_sudden() {
             let soon = random.below(3) == 0;
             sim.crash_at_operation(1 + random.below(if soon { 150 } else { 1500 }));
         }
@@ -141,15 +131,16 @@ impl Life {
             config: Arc::clone(&self.config),
             model: Rc::clone(&self.model),
             producers: self.producers.clone(),
+            transactors: self.transactors.clone(),
             shards: shards.clone(),
         };
         let ended = sim.run(run.go(random));
-        self.record.cut_short += u32::from(ended.is_none());
+        self.record.counts.add("crashes in the middle", ended.is_none().into());
         let is_closed = ended == Some(true);
         // What a failed sync has left unwritten is still shown until the power goes, and no start
         // can tell: a disk that fails is not believed before the power was off.
         let survives = match plan.end {
-            End::Kill => plan.trouble != Trouble::Broken,
+            End::Kill => !plan.trouble.forgets(),
             End::Stop => is_closed,
             End::PowerCut | End::StopAndPowerCut => false,
         };
@@ -157,13 +148,16 @@ impl Life {
         self.record.trace.extend(sim.take_trace());
         self.record.disks.push(next.contents());
         self.sim = next;
+        if decay.below(4) == 0 {
+            self.what_if_a_bit_rots(is_closed && survives);
+        }
     }
 }
 
 /// A life that fails tells what came before, if it is the one that was asked for.
 impl Drop for Life {
     fn drop(&mut self) {
-        if std::thread::panicking() && super::asked_for().is_some() {
+        if std::thread::panicking() && super::LIVES.asked_for().is_some() {
             println!("{}\n{}", self.record.trace.join("\n"), self.sim.take_trace().join("\n"));
         }
     }
@@ -176,7 +170,8 @@ pub(super) fn live(seed: u64) -> Record {
         let plan = life.plan(number == runs);
         life.run(&plan);
     }
-    life.record.acked = life.model.borrow().acked;
+    let counts = life.model.borrow().counts.clone();
+    life.record.counts.add_all(&counts);
     std::mem::take(&mut life.record)
 }
 
@@ -186,7 +181,8 @@ struct Run {
     sim: Sim,
     config: Arc<BrokerConfig>,
     model: Rc<RefCell<Model>>,
-    producers: Vec<Slot>,
+    producers: Vec<Slot<Producer>>,
+    transactors: Vec<Slot<Transactor>>,
     shards: Shards,
 }
 
@@ -194,7 +190,7 @@ impl Run {
     /// From the start to an orderly end. True if the node was closed so that the next start need
     /// not recover.
     async fn go(self, mut random: Random) -> bool {
-        let may_fail = self.plan.trouble.may_fail();
+        let may_fail = self.plan.trouble.failing().may_fail();
         let node = match node::start(&self.sim, &self.config, self.plan.cores, &self.shards).await {
             Ok(node) => node,
             Err(error) => {
@@ -235,14 +231,15 @@ impl Run {
             }
             Some(_) | None => work.await,
         }
-        if matches!(self.plan.end, End::PowerCut | End::Kill) {
+        if self.plan.end.is_sudden() {
             return false;
         }
         node.stop();
         let ending = node.end().await;
         self.sim.note(format!("stopped: {ending:?}"));
         let is_in_order = ending != Ending::Failed;
-        assert!(is_in_order || may_fail, "the node was not closed in order");
+        let must_be = self.plan.trouble.failing() == Failing::Nothing;
+        assert!(is_in_order || !must_be, "the node was not closed in order");
         is_in_order
     }
 
@@ -255,7 +252,9 @@ impl Run {
             sim: self.sim.clone(),
             random,
             model: Rc::clone(&self.model),
-            may_fail: self.plan.trouble.may_fail(),
+            shards: self.shards.clone(),
+            failing: self.plan.trouble.failing(),
+            rest_max: self.plan.rest_max,
         }
     }
 
@@ -289,6 +288,11 @@ impl Run {
             let client = self.client(node, format!("producer {number}"), random);
             let slot = Slot::clone(slot);
             clients.push(Box::pin(client.produce(Lease::take(slot), rounds)));
+        }
+        for (number, slot) in self.transactors.iter().enumerate() {
+            let client = self.client(node, format!("transactor {number}"), random);
+            let slot = Slot::clone(slot);
+            clients.push(Box::pin(client.transact(Lease::take(slot), rounds / 2)));
         }
         for number in 0..READERS {
             let client = self.client(node, format!("reader {number}"), random);

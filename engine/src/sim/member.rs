@@ -92,7 +92,7 @@ impl Client {
             Err(GroupError::RebalanceInProgress) => false,
             Err(error) => {
                 self.note(format!("heartbeat: {error}, after {silence:?}"));
-                assert!(SAFE < silence || self.may_fail || self.is_stopping(), "{error}");
+                assert!(SAFE < silence || self.groups_may_fail() || self.is_stopping(), "{error}");
                 false
             }
         }

@@ -6,11 +6,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::cluster::{ClusterImage, ConfigResource};
 use crate::group::GroupId;
+use crate::io::sim::Counts;
+use crate::sim::compacted::Compaction;
 use crate::sim::ledger::Ledger;
 use crate::sim::member::Leaders;
 use crate::types::{PartitionId, PartitionIndex, ProducerId, TopicId};
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Model {
     pub(super) topics: BTreeMap<TopicId, TopicModel>,
     /// Topics that were asked for and may be there or not, by name.
@@ -18,7 +20,9 @@ pub(super) struct Model {
     pub(super) commits: BTreeMap<(GroupId, PartitionId), Commits>,
     pub(super) leaders: Leaders,
     producer_ids: BTreeSet<ProducerId>,
-    pub(super) acked: usize,
+    /// No two markers share one.
+    pub(super) coordinator_epoch: i32,
+    pub(super) counts: Counts,
 }
 
 /// How a topic was asked for.
@@ -36,7 +40,7 @@ pub(super) enum Fate {
     Gone,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct TopicModel {
     pub(super) name: String,
     pub(super) fate: Fate,
@@ -84,10 +88,27 @@ impl TopicModel {
         self.follow_settings();
     }
 
+    /// The value of a setting that never changes.
+    fn setting(&self, key: &str) -> Option<&str> {
+        self.settings.get(key)?.first().map(String::as_str)
+    }
+
+    pub(super) fn is_compacted(&self) -> bool {
+        self.setting("cleanup.policy").is_some_and(|policy| policy.contains("compact"))
+    }
+
     /// No clock is set so far that records which may stay for a day would go.
     fn follow_settings(&mut self) {
-        if self.settings.contains_key("retention.bytes") {
-            self.ledgers.values_mut().for_each(Ledger::let_old_records_go);
+        let old_records_go = self.setting("retention.bytes").is_some()
+            && self.setting("cleanup.policy") != Some("compact");
+        let compaction = self.is_compacted().then(|| Compaction {
+            tombstones_go: self.setting("delete.retention.ms") == Some("0"),
+        });
+        for ledger in self.ledgers.values_mut() {
+            ledger.compaction = compaction;
+            if old_records_go {
+                ledger.let_old_records_go();
+            }
         }
     }
 }

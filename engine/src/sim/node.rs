@@ -2,7 +2,7 @@
 //! run in production, on simulated disks and clocks.
 
 use std::cell::Cell;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::{Arc, mpsc};
 
@@ -15,8 +15,11 @@ use crate::io::Event;
 use crate::io::sim::Sim;
 use crate::journal::JournalOptions;
 use crate::log::LogOptions;
-use crate::shard::{Budget, DataFolders, Ending, Mailboxes, Offline, Shard, ShardParts, Sizes};
-use crate::types::CoreId;
+use crate::shard::{
+    Budget, DataFolders, Ending, Mailboxes, OFFSETS_TOPIC, Offline, Shard, ShardParts, Sizes,
+};
+use crate::sim::failing::Failing;
+use crate::types::{CoreId, PartitionId, PartitionIndex};
 
 const BUDGET_BYTES: usize = 1 << 20;
 
@@ -53,6 +56,21 @@ pub(super) fn config(properties: &str) -> Arc<BrokerConfig> {
     Arc::new(read.unwrap().0)
 }
 
+/// As the locks of the folders would say it.
+fn offline_folders(sim: &Sim, config: &BrokerConfig) -> Result<Offline, StartError> {
+    let reason = "the disk has failed";
+    let folders = config.log_folders.iter().enumerate();
+    let failing: Offline = folders
+        .filter(|(_, folder)| sim.is_failing(folder))
+        .map(|(place, _)| (place, Arc::from(reason)))
+        .collect();
+    if sim.is_failing(&config.metadata_log_folder) {
+        let (folder, reason) = (config.metadata_log_folder.clone(), reason.to_owned());
+        return Err(StartError::MetadataFolder { folder, reason });
+    }
+    Ok(failing)
+}
+
 /// Starts a node and returns when all its cores serve. `shards` learns what was made, so that it can
 /// be taken apart when the machine has died.
 pub(super) async fn start(
@@ -64,6 +82,7 @@ pub(super) async fn start(
     let (mailboxes, receivers) = Mailboxes::new(cores);
     let (ready, is_ready) = mpsc::channel();
     let clients = Rc::new(Clients::default());
+    let offline = offline_folders(sim, config)?;
     let (mut served, mut ended) = (Vec::new(), Vec::new());
     for (mailbox, core) in receivers.into_iter().zip((0..cores).map(CoreId)) {
         let runtime = sim.runtime_of(core);
@@ -72,7 +91,7 @@ pub(super) async fn start(
             node: config.node_id,
             mailboxes: mailboxes.clone(),
             budget: Budget::new(BUDGET_BYTES),
-            folders: DataFolders::new(config.log_folders.clone().into(), Offline::new()),
+            folders: DataFolders::new(config.log_folders.clone().into(), offline.clone()),
             runtime: runtime.clone(),
             config: Arc::clone(config),
             sizes: sizes(),
@@ -128,6 +147,42 @@ impl Node {
 /// Every shard of a run, for the end of it.
 #[derive(Clone, Default)]
 pub(super) struct Shards(Rc<std::cell::RefCell<Vec<Rc<Shard>>>>);
+
+impl Shards {
+    /// The core that owns a partition, if the partition is there.
+    pub(super) fn owner_of(&self, id: PartitionId) -> Option<Rc<Shard>> {
+        let shards = self.0.borrow();
+        shards.iter().find(|shard| shard.partition(id).is_some()).cloned()
+    }
+
+    pub(super) fn folder_of(&self, id: PartitionId) -> Option<PathBuf> {
+        let partition = self.owner_of(id)?.partition(id)?;
+        Some(partition.folder.clone())
+    }
+
+    /// Whether the partition lies where the disk fails, or may do so: where nobody has used it, its
+    /// folder is nowhere.
+    pub(super) fn is_below(&self, id: PartitionId, failing: &Failing, sim: &Sim) -> bool {
+        let Some(partition) = self.owner_of(id).and_then(|owner| owner.partition(id)) else {
+            return false;
+        };
+        let is_nowhere = || partition.is_offline() && !sim.has_folder(&partition.folder);
+        let is_partial = matches!(failing, Failing::Below(_));
+        failing.may_fail_at(&partition.folder) || (is_partial && is_nowhere())
+    }
+
+    /// Whether a partition that keeps groups lies where the disk fails.
+    pub(super) fn offsets_are_below(&self, failing: &Failing, sim: &Sim) -> bool {
+        let image = self.0.borrow().first().map(|first| first.image());
+        let topic = image.as_ref().and_then(|image| image.topic_named(OFFSETS_TOPIC));
+        topic.is_some_and(|topic| {
+            (0..topic.partition_count()).any(|number| {
+                let index = PartitionIndex::new(u32::try_from(number).unwrap()).unwrap();
+                self.is_below(PartitionId { topic: topic.id, index }, failing, sim)
+            })
+        })
+    }
+}
 
 impl Drop for Shards {
     /// A process that has died leaves nothing in memory; ten thousand simulated ones would.

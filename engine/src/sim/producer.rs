@@ -1,9 +1,7 @@
 //! Producers: requests for several partitions, several under way; idempotent ones send again, in
 //! order, whatever was not acknowledged, also after the node has died and come back.
 
-use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
-use std::rc::Rc;
 use std::time::Duration;
 
 use crate::broker::{Acks, Append, AppendFailure, AppendTicket, Appended, PartitionError};
@@ -12,6 +10,8 @@ use crate::log::producers::ProducerError;
 use crate::log::{AppendError, NotDurable};
 use crate::record::{BatchBuilder, CheckedBatch, Compression};
 use crate::sim::client::Client;
+use crate::sim::compacted::key;
+use crate::sim::lease::Lease;
 use crate::sim::ledger::Tag;
 use crate::sim::model::Fate;
 use crate::types::{Offset, PartitionId, ProducerEpoch, ProducerId, Sequence};
@@ -45,7 +45,7 @@ struct Lane {
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum State {
+pub(super) enum State {
     #[default]
     Open,
     /// The disk had no room for a batch: those behind it must not overtake it.
@@ -58,28 +58,6 @@ struct Sent {
     id: PartitionId,
     tag: Tag,
     ticket: AppendTicket,
-}
-
-/// Where a producer is between the runs of its node.
-pub(super) type Slot = Rc<RefCell<Option<Producer>>>;
-
-/// A producer at work. When its node dies it goes back to its place.
-pub(super) struct Lease {
-    slot: Slot,
-    producer: Option<Producer>,
-}
-
-impl Lease {
-    pub(super) fn take(slot: Slot) -> Self {
-        let producer = slot.borrow_mut().take();
-        Self { slot, producer }
-    }
-}
-
-impl Drop for Lease {
-    fn drop(&mut self) {
-        *self.slot.borrow_mut() = self.producer.take();
-    }
 }
 
 impl Producer {
@@ -103,6 +81,7 @@ impl Producer {
         let count = 1 + u32::try_from(client.random.below(4)).unwrap();
         let value_bytes = if client.one_in(6) { 9000 } else { client.pick(900) };
         let value = vec![client.random.next().to_le_bytes()[0]; value_bytes];
+        let is_compacted = client.model.borrow().topics[&id.topic].is_compacted();
         let mut builder = BatchBuilder::new(codec);
         let lane = self.lanes.entry(id).or_default();
         if self.is_idempotent {
@@ -112,7 +91,9 @@ impl Producer {
         }
         let now = client.sim.wall_clock();
         for _ in 0..count {
-            builder.append(now, Some(&tag.0.to_be_bytes()), Some(&value), &[]);
+            let key = key(is_compacted, tag, client.random.next());
+            let value = (!is_compacted || !client.one_in(4)).then_some(&value[..]);
+            builder.append(now, Some(&key), value, &[tag.header()]);
         }
         let batch = builder.finish_checked();
         lane.outstanding.push_back((tag, batch.clone()));
@@ -133,8 +114,8 @@ impl Lane {
 }
 
 impl Client {
-    pub(super) async fn produce(mut self, mut lease: Lease, requests: usize) {
-        let producer = lease.producer.as_mut().unwrap();
+    pub(super) async fn produce(mut self, mut lease: Lease<Producer>, requests: usize) {
+        let producer = &mut *lease;
         if self.meet(producer).await && self.retry_all(producer).await {
             let mut under_way = VecDeque::new();
             for _ in 0..requests {
@@ -198,7 +179,7 @@ impl Client {
                 true
             }
             Err(error) => {
-                assert!(self.may_fail || self.is_stopping(), "no identity: {error}");
+                assert!(self.failing.may_fail() || self.is_stopping(), "no identity: {error}");
                 false
             }
         }
@@ -265,6 +246,15 @@ impl Client {
     }
 
     fn acknowledge(&self, lane: &mut Lane, id: PartitionId, tag: Tag, appended: Appended) {
+        self.note_appended(id, tag, appended);
+        let at = lane.outstanding.iter().position(|(other, _)| *other == tag);
+        if let Some(acked) = at.and_then(|at| lane.outstanding.remove(at)) {
+            lane.last_acked = Some(acked);
+        }
+    }
+
+    /// The node has said that the batch is on disk.
+    pub(super) fn note_appended(&self, id: PartitionId, tag: Tag, appended: Appended) {
         let Appended { base_offset, log_append_time, log_start } = appended;
         self.note(format!("{tag:?} is at {base_offset} of {id:?}"));
         let mut model = self.model.borrow_mut();
@@ -273,15 +263,11 @@ impl Client {
             let now = self.now();
             model.ledger(id).acknowledge(tag, base_offset, log_append_time, now);
         }
-        model.acked += 1;
-        let at = lane.outstanding.iter().position(|(other, _)| *other == tag);
-        if let Some(acked) = at.and_then(|at| lane.outstanding.remove(at)) {
-            lane.last_acked = Some(acked);
-        }
+        model.counts.add("acknowledged", 1);
     }
 
     /// What a refusal means for the batches that follow; panics if it has no reason.
-    fn judge(&self, id: PartitionId, tag: Tag, failure: &AppendFailure) -> State {
+    pub(super) fn judge(&self, id: PartitionId, tag: Tag, failure: &AppendFailure) -> State {
         self.note(format!("{tag:?}, for {id:?}: {failure}"));
         let is_live = self.model.borrow().is_live(id.topic);
         match failure {
@@ -291,13 +277,13 @@ impl Client {
             }
             AppendFailure::Log(AppendError::DiskFull(_))
             | AppendFailure::NotDurable(NotDurable::DiskFull)
-                if self.may_fail =>
+                if self.may_fail_at(id) =>
             {
                 State::Refused
             }
             AppendFailure::Log(AppendError::Fenced(_))
             | AppendFailure::NotDurable(NotDurable::Fenced(_))
-                if self.may_fail =>
+                if self.may_fail_at(id) =>
             {
                 State::Dead
             }
@@ -341,10 +327,15 @@ impl Client {
         let last = lane.last_in_log(|tag| self.model.borrow_mut().ledger(id).place_of(tag));
         // Even what was acknowledged: its answer may have been lost.
         let again = lane.last_acked.clone().filter(|(tag, _)| Some(*tag) == last);
+        // Compaction may have emptied a later one before anybody saw it, and forgotten this one.
+        let is_unseen = |(tag, _): &(Tag, CheckedBatch)| {
+            self.model.borrow_mut().ledger(id).place_of(*tag).is_none()
+        };
+        let has_unseen = lane.outstanding.iter().any(is_unseen);
         let waiting: Vec<_> = again.into_iter().chain(lane.outstanding.iter().cloned()).collect();
         for (tag, batch) in waiting {
             let place = self.model.borrow_mut().ledger(id).place_of(tag);
-            let start_max = self.model.borrow_mut().ledger(id).start_max();
+            let hidden_below = self.model.borrow_mut().ledger(id).hidden_below();
             self.note(format!("sends {tag:?} again, which is at {place:?}"));
             match self.append_again(id, tag, &batch).await {
                 Ok(appended) => self.acknowledge(lane, id, tag, appended),
@@ -354,7 +345,8 @@ impl Client {
                 Err(AppendFailure::Log(AppendError::Producer(
                     ProducerError::OutOfOrderSequence { .. },
                 ))) if (place.is_some() && Some(tag) != last)
-                    || (place.is_none() && Offset::ZERO < start_max) =>
+                    || (place.is_none() && Offset::ZERO < hidden_below)
+                    || (has_unseen && Offset::ZERO < hidden_below) =>
                 {
                     return false;
                 }

@@ -12,9 +12,11 @@ use crate::group::{DescribeGroup, GroupId, GroupState, Reply, Request};
 use crate::io::sim::{Random, Sim};
 use crate::shard::Ending;
 use crate::sim::client::Client;
+use crate::sim::failing::Failing;
+use crate::sim::lease::{Lease, Slot};
 use crate::sim::model::{Commits, Fate, Wanted};
 use crate::sim::node::{self, Node, Shards};
-use crate::sim::producer::{Lease, Producer, Slot};
+use crate::sim::producer::Producer;
 use crate::types::{PartitionId, PartitionIndex, TopicId};
 
 const HOUR: i64 = 3_600_000;
@@ -27,14 +29,16 @@ fn machine(seed: u64) -> Sim {
     Sim::with_folder(seed, Path::new("/data"))
 }
 
-fn client(sim: &Sim, node: &Node, name: &str) -> Client {
+fn client(sim: &Sim, node: &Node, shards: &Shards, name: &str) -> Client {
     Client {
         name: name.to_owned(),
         broker: node.brokers.last().unwrap().clone(),
         sim: sim.clone(),
         random: Random::new(7),
         model: Rc::default(),
-        may_fail: false,
+        shards: shards.clone(),
+        failing: Failing::Nothing,
+        rest_max: Duration::from_millis(3),
     }
 }
 
@@ -44,7 +48,7 @@ fn tell<T: 'static>(sim: &Sim, story: impl AsyncFnOnce(Client) -> T + 'static) -
     sim.run(async move {
         let config = node::config(PROPERTIES);
         let node = node::start(&machine, &config, 2, &shards).await.unwrap();
-        let told = story(client(&machine, &node, "somebody")).await;
+        let told = story(client(&machine, &node, &shards, "somebody")).await;
         node.stop();
         assert_eq!(node.end().await, Ending::Sealed);
         told
@@ -75,7 +79,7 @@ async fn delete(client: &Client, topic: TopicId) {
     client.model.borrow_mut().topics.get_mut(&topic).unwrap().fate = Fate::Gone;
 }
 
-fn producer() -> Slot {
+fn producer() -> Slot<Producer> {
     Rc::new(RefCell::new(Some(Producer::new(1, &mut Random::new(1)))))
 }
 

@@ -1,9 +1,10 @@
 //! What goes wrong while a node runs: disks that fail, fill up or are slow, and clocks that are set.
 
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::io::sim::{Failure, Random, Sim};
-use crate::io::{Fault, Operation};
+use crate::sim::failing::Failing;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Trouble {
@@ -12,26 +13,47 @@ pub(super) enum Trouble {
     Broken,
     /// There is no room for a while.
     Full,
+    /// The disk of one folder takes long; with several folders the others do not.
     Slow,
+    /// The second of two data folders takes nothing any more, or is not there from the start.
+    FolderFails,
+    FolderIsAway,
 }
 
+/// The data folders. The first has the metadata.
+pub(super) const FOLDERS: [&str; 2] = ["/data/a", "/data/b"];
+
+/// The files that fail, by how their names end or begin.
+const FAILING: [&str; 8] =
+    [".log", ".log", "corelog-journal", "", "", ".index", "checkpoint", "metadata-0"];
 const HOUR: i64 = 3_600_000;
 
 impl Trouble {
-    pub(super) fn pick(random: &mut Random) -> Self {
-        match random.below(8) {
+    pub(super) fn pick(random: &mut Random, folders: usize) -> Self {
+        match random.below(10) {
             0 => Self::Broken,
             1 => Self::Full,
             2 => Self::Slow,
+            3 if folders == FOLDERS.len() => Self::FolderFails,
+            4 if folders == FOLDERS.len() => Self::FolderIsAway,
             _ => Self::None,
         }
     }
 
     /// Promises may be refused, though never broken.
-    pub(super) fn may_fail(self) -> bool {
+    pub(super) fn failing(self) -> Failing {
         match self {
-            Self::None | Self::Slow => false,
-            Self::Broken | Self::Full => true,
+            Self::None | Self::Slow => Failing::Nothing,
+            Self::Broken | Self::Full => Failing::Anything,
+            Self::FolderFails | Self::FolderIsAway => Failing::Below(PathBuf::from(FOLDERS[1])),
+        }
+    }
+
+    /// Whether something that was written has not been synced, and nobody will say so again.
+    pub(super) fn forgets(self) -> bool {
+        match self {
+            Self::None | Self::Slow | Self::Full => false,
+            Self::Broken | Self::FolderFails | Self::FolderIsAway => true,
         }
     }
 
@@ -40,8 +62,9 @@ impl Trouble {
         sim.set_capacity(None);
         sim.replace_failures(Vec::new());
         match self {
-            Self::None | Self::Slow | Self::Full => {}
-            Self::Broken => sim.fail(failure(random)),
+            Self::None | Self::Slow | Self::Full | Self::FolderFails => {}
+            Self::FolderIsAway => sim.fail_folder(Some(Path::new(FOLDERS[1]))),
+            Self::Broken => sim.fail(Failure::pick(random, &FAILING, 40)),
         }
     }
 
@@ -52,7 +75,12 @@ impl Trouble {
         };
         pause(&mut random, 20).await;
         match self {
-            Self::None | Self::Broken => {}
+            Self::None | Self::Broken | Self::FolderIsAway => {}
+            Self::FolderFails => {
+                pause(&mut random, 80).await;
+                sim.note(format!("the disk of {} fails", FOLDERS[1]));
+                sim.fail_folder(Some(Path::new(FOLDERS[1])));
+            }
             Self::Full => {
                 let room = random.below(150_000);
                 sim.note(format!("the disk has room for {room} bytes"));
@@ -62,9 +90,10 @@ impl Trouble {
                 sim.set_capacity(None);
             }
             Self::Slow => {
-                sim.set_slowness(2 + u32::try_from(random.below(60)).unwrap());
+                let folder = Path::new(*random.one_of(&["/", FOLDERS[0], FOLDERS[1]]));
+                sim.set_slowness(folder, 2 + u32::try_from(random.below(60)).unwrap());
                 pause(&mut random, 300).await;
-                sim.set_slowness(1);
+                sim.set_slowness(folder, 1);
             }
         }
     }
@@ -78,28 +107,4 @@ impl Trouble {
             sim.shift_wall_clock(jump);
         }
     }
-}
-
-fn failure(random: &mut Random) -> Failure {
-    let operations = [
-        Operation::Write,
-        Operation::Write,
-        Operation::Sync,
-        Operation::Sync,
-        Operation::Create,
-        Operation::Preallocate,
-        Operation::Truncate,
-        Operation::Rename,
-        Operation::Remove,
-        Operation::SyncDirectory,
-        Operation::Read,
-        Operation::Open,
-    ];
-    let suffixes = [".log", ".log", ".journal", "", "", ".index", "checkpoint", "metadata-0"];
-    let mut pick = |count: usize| usize::try_from(random.below(count as u64)).unwrap();
-    let operation = operations[pick(operations.len())];
-    let suffix = suffixes[pick(suffixes.len())].to_owned();
-    let fault = [Fault::Device, Fault::Device, Fault::NoSpace][pick(3)];
-    let skip = u32::try_from(pick(40)).unwrap();
-    Failure { operation, suffix, fault, skip, times: 1 }
 }

@@ -57,15 +57,16 @@ impl Sim {
         Ok(())
     }
 
-    /// Everything that was completed before becomes durable, whoever did it.
+    /// Everything below the folder, which is a disk of its own, that was completed before becomes
+    /// durable, whoever did it.
     pub(in crate::io) async fn sync_all(&self, data_folder: &Path) -> Result<(), IoError> {
         if let Err(error) = self.begin(Operation::Sync, data_folder).await {
             let mut random = self.machine.random.borrow_mut();
-            self.machine.disk.borrow_mut().forget_all_unsynced(&mut random);
+            self.machine.disk.borrow_mut().forget_all_unsynced(data_folder, &mut random);
             return Err(error);
         }
-        let covered = self.machine.disk.borrow().all_completed();
-        self.latency().await;
+        let covered = self.machine.disk.borrow().all_completed(data_folder);
+        self.latency(data_folder).await;
         self.machine.disk.borrow_mut().sync_all(&covered);
         Ok(())
     }

@@ -7,7 +7,7 @@ use crate::types::Timestamp;
 /// What a disk writes whole or not at all.
 const SECTOR_BYTES: usize = 512;
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Content {
     /// What a reader sees.
     pub(super) live: Vec<u8>,
@@ -18,14 +18,14 @@ pub(super) struct Content {
     pub(super) modified: Timestamp,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Change {
     id: u64,
     completed: bool,
     kind: ChangeKind,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 enum ChangeKind {
     Write { position: usize, bytes: Vec<u8> },
     SetLen(usize),

@@ -2,7 +2,7 @@
 //! may be there, be missing, be torn between 512-byte sectors, or be there without what was
 //! written before it. A name is durable when its folder was synced.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Component, Path};
 
 use crate::io::directory::Entry;
@@ -18,7 +18,7 @@ pub(super) struct InodeId(u64);
 
 const ROOT: InodeId = InodeId(0);
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Disk {
     pub(super) capacity: Option<u64>,
     /// The time of the operation that is under way.
@@ -35,7 +35,7 @@ pub(super) struct Completed {
     folders: Vec<(InodeId, usize)>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct FolderNode {
     live: BTreeMap<String, InodeId>,
     durable: BTreeMap<String, InodeId>,
@@ -270,11 +270,29 @@ impl Disk {
         self.file(inode).sync_write(write);
     }
 
-    /// What a sync of the whole file system would make durable if it began now.
-    pub(super) fn all_completed(&self) -> Completed {
-        let files = self.files.keys().map(|inode| (*inode, self.completed(*inode)));
-        let folders = self.folders.iter().map(|(inode, folder)| (*inode, folder.pending.len()));
-        Completed { files: files.collect(), folders: folders.collect() }
+    /// Everything in a folder and below it, itself included.
+    fn below(&self, path: &Path) -> BTreeSet<InodeId> {
+        let mut found: BTreeSet<InodeId> = BTreeSet::new();
+        let mut left: Vec<InodeId> = self.find(path).into_iter().collect();
+        while let Some(inode) = left.pop() {
+            if found.insert(inode)
+                && let Some(folder) = self.folders.get(&inode)
+            {
+                left.extend(folder.live.values().chain(folder.durable.values()));
+            }
+        }
+        found
+    }
+
+    /// What a sync of the folder's whole file system would make durable if it began now.
+    pub(super) fn all_completed(&self, folder: &Path) -> Completed {
+        let below = self.below(folder);
+        let files = self.files.keys().filter(|inode| below.contains(inode));
+        let folders = self.folders.iter().filter(|(inode, _)| below.contains(inode));
+        Completed {
+            files: files.map(|inode| (*inode, self.completed(*inode))).collect(),
+            folders: folders.map(|(inode, folder)| (*inode, folder.pending.len())).collect(),
+        }
     }
 
     pub(super) fn sync_all(&mut self, completed: &Completed) {
@@ -290,8 +308,9 @@ impl Disk {
         }
     }
 
-    pub(super) fn forget_all_unsynced(&mut self, random: &mut Random) {
-        for file in self.files.values_mut() {
+    pub(super) fn forget_all_unsynced(&mut self, folder: &Path, random: &mut Random) {
+        let below = self.below(folder);
+        for (_, file) in self.files.iter_mut().filter(|(inode, _)| below.contains(inode)) {
             file.forget_unsynced(random);
         }
     }

@@ -64,7 +64,7 @@ impl SimFile {
             return Err(error);
         }
         let covered = self.sim.machine.disk.borrow().completed(self.inode);
-        self.sim.latency().await;
+        self.sim.latency(&self.path).await;
         self.sim.machine.disk.borrow_mut().sync_file(self.inode, &covered);
         Ok(())
     }

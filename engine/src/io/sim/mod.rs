@@ -5,20 +5,26 @@
 mod changes;
 mod content;
 mod disk;
+mod end;
 mod executor;
+mod failure;
 mod file;
+mod lives;
 mod random;
 
 use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::future::{Future, pending};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
 
 use bytes::Bytes;
 
+pub(crate) use end::End;
+pub(crate) use failure::Failure;
 pub(crate) use file::SimFile;
+pub(crate) use lives::{Counts, Lives, Record};
 pub(crate) use random::Random;
 
 use crate::io::directory::Entry;
@@ -50,22 +56,16 @@ struct Machine {
     /// Disk operations that were started.
     operations: Cell<u64>,
     crash_at: Cell<Option<u64>>,
+    /// So many operations after the next rename of a file with this ending the power goes out.
+    crash_after_rename: RefCell<Option<(&'static str, u64)>>,
     failures: RefCell<Vec<Failure>>,
     trace: RefCell<Vec<String>>,
     /// What the wall clock showed when the machine started, and all that was set since.
     wall_clock: Cell<Timestamp>,
-    /// How many times longer than usual the disk takes.
-    slowness: Cell<u32>,
-}
-
-/// An operation on a file whose path ends with `suffix` fails after `skip` that succeed.
-#[derive(Clone, Debug)]
-pub(crate) struct Failure {
-    pub operation: Operation,
-    pub suffix: String,
-    pub fault: Fault,
-    pub skip: u32,
-    pub times: u32,
+    /// Where every operation fails.
+    failing_folder: RefCell<Option<PathBuf>>,
+    /// How many times longer than usual the disk of a folder takes.
+    slowness: RefCell<(PathBuf, u32)>,
 }
 
 impl fmt::Debug for Sim {
@@ -104,10 +104,12 @@ impl Sim {
                 random: RefCell::new(random),
                 operations: Cell::new(0),
                 crash_at: Cell::new(None),
+                crash_after_rename: RefCell::default(),
                 failures: RefCell::default(),
                 trace: RefCell::default(),
                 wall_clock: Cell::new(wall_clock),
-                slowness: Cell::new(1),
+                failing_folder: RefCell::default(),
+                slowness: RefCell::new((PathBuf::new(), 1)),
             }),
         }
     }
@@ -151,6 +153,11 @@ impl Sim {
         self.machine.crash_at.set(Some(number));
     }
 
+    /// The power goes out `operations` after the next rename of a file with this ending.
+    pub(crate) fn crash_after_rename(&self, ending: &'static str, operations: u64) {
+        self.machine.crash_after_rename.replace(Some((ending, operations)));
+    }
+
     pub(crate) fn operation_count(&self) -> u64 {
         self.machine.operations.get()
     }
@@ -162,6 +169,21 @@ impl Sim {
     /// What is to fail from now on; returns what was to fail until now.
     pub(crate) fn replace_failures(&self, failures: Vec<Failure>) -> Vec<Failure> {
         self.machine.failures.replace(failures)
+    }
+
+    /// The disk of this folder, and no other, fails from now on, whatever it is asked for.
+    pub(crate) fn fail_folder(&self, folder: Option<&Path>) {
+        self.machine.failing_folder.replace(folder.map(Path::to_owned));
+    }
+
+    pub(crate) fn is_failing(&self, path: &Path) -> bool {
+        let folder = self.machine.failing_folder.borrow();
+        folder.as_ref().is_some_and(|folder| path.starts_with(folder))
+    }
+
+    /// Another machine with the same disk: what happens there does not happen here.
+    pub(crate) fn fork(&self, seed: u64) -> Self {
+        Self::with_disk(seed, self.machine.disk.borrow().clone(), self.wall_clock())
     }
 
     /// Bytes that fit on the disk in all.
@@ -176,6 +198,10 @@ impl Sim {
 
     pub(crate) fn content(&self, path: &Path) -> Option<Vec<u8>> {
         self.machine.disk.borrow().content(path)
+    }
+
+    pub(crate) fn has_folder(&self, path: &Path) -> bool {
+        self.machine.disk.borrow().list(path).is_ok()
     }
 
     /// Every file with its path, in order.
@@ -247,8 +273,9 @@ impl Sim {
         shown.set(Timestamp(shown.get().0 + millis));
     }
 
-    pub(crate) fn set_slowness(&self, times: u32) {
-        self.machine.slowness.set(times);
+    /// The disk of this folder takes so many times longer than usual, all others take as usual.
+    pub(crate) fn set_slowness(&self, folder: &Path, times: u32) {
+        self.machine.slowness.replace((folder.to_owned(), times));
     }
 
     /// Counts the operation, crashes if its number came up, and says whether it is to fail.
@@ -265,26 +292,33 @@ impl Sim {
             self.machine.executor.stop();
             pending::<()>().await;
         }
+        if operation == Operation::Rename {
+            let mut planned = self.machine.crash_after_rename.borrow_mut();
+            if let Some((_, more)) =
+                planned.take_if(|(ending, _)| path.to_string_lossy().ends_with(*ending))
+            {
+                self.machine.crash_at.set(Some(number + more));
+            }
+        }
+        if self.is_failing(path) {
+            return Err(IoError::new(operation, path, Fault::Device, "the disk has failed"));
+        }
         let mut failures = self.machine.failures.borrow_mut();
         for failure in failures.iter_mut() {
-            let matches =
-                failure.operation == operation && path.to_string_lossy().ends_with(&failure.suffix);
-            if !matches || failure.times == 0 {
-                continue;
+            if failure.strikes(operation, path) {
+                return Err(IoError::new(operation, path, failure.fault, "injected"));
             }
-            if 0 < failure.skip {
-                failure.skip -= 1;
-                continue;
-            }
-            failure.times -= 1;
-            return Err(IoError::new(operation, path, failure.fault, "injected"));
         }
         Ok(())
     }
 
-    async fn latency(&self) {
+    async fn latency(&self, path: &Path) {
         let micros = 20 + self.random(400);
-        self.sleep(Duration::from_micros(micros) * self.machine.slowness.get()).await;
+        let times = {
+            let slowness = self.machine.slowness.borrow();
+            if path.starts_with(&slowness.0) { slowness.1 } else { 1 }
+        };
+        self.sleep(Duration::from_micros(micros) * times).await;
     }
 
     pub(in crate::io) async fn open(&self, path: &Path, mode: Mode) -> Result<SimFile, IoError> {
@@ -294,7 +328,7 @@ impl Sim {
             let mut disk = self.machine.disk.borrow_mut();
             if mode.creates() { disk.create_file(path) } else { disk.find_file(path) }
         };
-        self.latency().await;
+        self.latency(path).await;
         let inode = inode.map_err(|fault| IoError::new(operation, path, fault, "simulated"))?;
         let is_through = mode.is_through();
         Ok(SimFile { sim: self.clone(), inode, path: path.to_owned(), is_through })
@@ -309,7 +343,7 @@ impl Sim {
         self.begin(operation, path).await?;
         self.machine.disk.borrow_mut().now = self.wall_clock();
         let result = effect(&mut self.machine.disk.borrow_mut());
-        self.latency().await;
+        self.latency(path).await;
         result.map_err(|fault| IoError::new(operation, path, fault, "simulated"))
     }
 
@@ -353,7 +387,7 @@ impl Sim {
     pub(crate) async fn sync_directory(&self, path: &Path) -> Result<(), IoError> {
         self.begin(Operation::SyncDirectory, path).await?;
         let covered = self.machine.disk.borrow().folder_changes(path);
-        self.latency().await;
+        self.latency(path).await;
         let result =
             covered.and_then(|count| self.machine.disk.borrow_mut().sync_folder(path, count));
         result.map_err(|fault| IoError::new(Operation::SyncDirectory, path, fault, "simulated"))

@@ -24,6 +24,10 @@ impl Random {
         self.next() % bound
     }
 
+    pub(crate) fn one_of<'a, T>(&mut self, choices: &'a [T]) -> &'a T {
+        &choices[usize::try_from(self.below(choices.len() as u64)).unwrap()]
+    }
+
     pub(crate) fn coin(&mut self) -> bool {
         self.next() & 1 == 0
     }

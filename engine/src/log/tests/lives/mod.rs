@@ -11,30 +11,21 @@ mod run;
 
 use std::cell::RefCell;
 use std::rc::Rc;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use self::model::Model;
 use self::producer::Producer;
-use self::run::{End, Plan, Trouble, make_trouble, options, run};
-use crate::io::sim::{Random, Sim};
+use self::run::{Plan, Trouble, make_trouble, options, run};
+use crate::io::sim::{End, Lives, Random, Record, Sim};
 use crate::log::Opening;
 use crate::log::tests::machine;
 
-const LIVES: u64 = 2000;
+const LIVES: Lives = Lives {
+    test: "a_log_keeps_its_word",
+    life: "CORELOG_LIFE",
+    lives: "CORELOG_LIVES",
+    count: 2000,
+};
 const PRODUCERS: u64 = 3;
-
-/// Everything that could be observed of a life, for comparison with another.
-#[derive(Debug, Default, PartialEq, Eq)]
-struct Record {
-    /// Every operation of every run's disk, with its time, and what was told to whom.
-    trace: Vec<String>,
-    /// The files at the end of each run, with their content.
-    disks: Vec<Vec<(String, Vec<u8>)>>,
-    acked_count: usize,
-    cut_short: u32,
-    passes: u32,
-}
 
 /// So few that most records are replaced.
 const KEYS: u64 = 8;
@@ -70,13 +61,7 @@ impl Life {
             }
             Some(_) | None => Opening::Recover,
         };
-        let end = match random.below(8) {
-            _ if is_last => End::Stop,
-            0..4 => End::PowerCut,
-            4 | 5 => End::Kill,
-            6 => End::Stop,
-            _ => End::StopAndPowerCut,
-        };
+        let end = if is_last { End::Stop } else { End::pick(random) };
         let trouble = match random.below(5) {
             _ if is_last => Trouble::None,
             0 => Trouble::BrokenDisk,
@@ -92,14 +77,14 @@ impl Life {
     fn run(&mut self, sim: &Sim, plan: Plan) -> (Sim, bool) {
         let mut random = Random::new(plan.seed);
         make_trouble(sim, plan.trouble, &mut random);
-        if matches!(plan.end, End::PowerCut | End::Kill) {
+        if plan.end.is_sudden() {
             let soon = random.below(4) == 0;
             sim.crash_at_operation(1 + random.below(if soon { 40 } else { 500 }));
         }
         self.model.borrow_mut().note(format!("{plan:?}"));
         let running = run(sim.clone(), plan.clone(), self.model.clone(), self.producers.clone());
         let ended = sim.run(running);
-        self.record.cut_short += u32::from(ended.is_none());
+        self.record.counts.add("crashes in the middle", ended.is_none().into());
         let is_closed = ended == Some(true);
         let survives = match plan.end {
             End::Kill => true,
@@ -118,7 +103,7 @@ impl Life {
 impl Drop for Life {
     fn drop(&mut self) {
         if std::thread::panicking()
-            && number_in("CORELOG_LIFE").is_some()
+            && LIVES.asked_for().is_some()
             && let Ok(model) = self.model.try_borrow()
         {
             for (name, content) in self.record.disks.last().into_iter().flatten() {
@@ -142,74 +127,23 @@ fn live(seed: u64) -> Record {
         (sim, is_closed) = life.run(&sim, plan);
     }
     assert!(is_closed, "the last run has no trouble");
-    life.record.acked_count = life.model.borrow().acked_count;
-    life.record.passes = life.model.borrow().passes;
+    let model = life.model.borrow();
+    life.record.counts.add("acknowledged", model.acked_count);
+    life.record.counts.add("passes of compaction", model.passes);
+    drop(model);
     std::mem::take(&mut life.record)
 }
 
-fn number_in(variable: &str) -> Option<u64> {
-    let text = std::env::var(variable).ok()?;
-    Some(text.parse().unwrap_or_else(|_| panic!("{variable}={text} is not a number")))
-}
-
-/// T-15, T-16, T-20, T-23, T-26, T-28, T-30, T-35: nothing acknowledged is lost, no offset means two things, nothing
-/// is stored twice, nothing appears that nobody sent, and no mark goes back.
-#[test]
-fn a_log_keeps_its_word_over_thousands_of_lives() {
-    if let Some(seed) = number_in("CORELOG_LIFE") {
-        let record = live(seed);
-        return println!("{}", record.trace.join("\n"));
-    }
-    let count = number_in("CORELOG_LIVES").unwrap_or(LIVES);
-    let (next, failed) = (AtomicU64::new(0), Mutex::new(Vec::new()));
-    let (acked, cut_short, passes) = (AtomicU64::new(0), AtomicU64::new(0), AtomicU64::new(0));
-    let work = || {
-        loop {
-            let seed = next.fetch_add(1, Ordering::Relaxed);
-            if count <= seed {
-                return;
-            }
-            match std::panic::catch_unwind(|| live(seed)) {
-                Ok(record) => {
-                    acked.fetch_add(record.acked_count as u64, Ordering::Relaxed);
-                    cut_short.fetch_add(record.cut_short.into(), Ordering::Relaxed);
-                    passes.fetch_add(record.passes.into(), Ordering::Relaxed);
-                }
-                Err(_) => failed.lock().unwrap().push(seed),
-            }
-        }
-    };
-    std::thread::scope(|scope| {
-        for _ in 0..std::thread::available_parallelism().map_or(1, Into::into) {
-            scope.spawn(work);
-        }
-    });
-    let (acked, cut_short) = (acked.into_inner(), cut_short.into_inner());
-    let passes = passes.into_inner();
-    println!(
-        "{count} lives, {cut_short} crashes in the middle, {acked} batches acknowledged, {passes} \
-         passes of compaction"
-    );
-    let mut failed = failed.into_inner().unwrap();
-    failed.sort_unstable();
-    if let Some(seed) = failed.first() {
-        panic!(
-            "{} of {count} lives fail, {failed:?}; to repeat the first:\n  CORELOG_LIFE={seed} \
-             cargo test -p corelog-engine --lib a_log_keeps_its_word -- --nocapture",
-            failed.len()
-        );
-    }
-    assert!(count < 100 || count * 10 < acked, "too little was acknowledged: {acked}");
-    assert!(count < 100 || count < 2 * cut_short, "too few crashes: {cut_short}");
-    assert!(count < 100 || count < 5 * passes, "too few passes: {passes}");
-}
-
-/// Every disk operation and its time, everything that was told, and every byte on every disk.
 #[test]
 fn the_same_seed_is_the_same_life_bit_by_bit() {
-    for seed in 0..100 {
-        let (one, other) = (live(seed), live(seed));
-        assert!(one == other, "{:?}", one.trace.iter().zip(&other.trace).find(|(a, b)| a != b));
-    }
-    assert_ne!(live(1).trace, live(2).trace);
+    LIVES.live_twice(0..100, live);
+}
+
+/// T-15, T-16, T-20, T-23, T-26, T-28, T-30, T-35: nothing acknowledged is lost, no offset means two
+/// things, nothing is stored twice, nothing appears that nobody sent, and no mark goes back.
+#[test]
+fn a_log_keeps_its_word_over_thousands_of_lives() {
+    let often =
+        [("acknowledged", 1000), ("crashes in the middle", 50), ("passes of compaction", 20)];
+    LIVES.live_all(live, &often);
 }

@@ -28,7 +28,7 @@ pub(super) struct Model {
     /// What could be read, by base offset: no offset ever means two things.
     pub(super) seen: BTreeMap<Offset, (Tag, Bytes)>,
     places: BTreeMap<Tag, Offset>,
-    pub(super) acked_count: usize,
+    pub(super) acked_count: u64,
     /// Never goes back: it is the high watermark that readers were told.
     durable_end: Offset,
     /// So much was given up for certain, and no more than this was to be given up.
@@ -41,7 +41,7 @@ pub(super) struct Model {
     pub(super) clean_max: Offset,
     /// What the core's checkpoint file says: below it a pass is done.
     pub(super) clean_end: Offset,
-    pub(super) passes: u32,
+    pub(super) passes: u64,
     /// What happened, line by line.
     pub(super) events: Vec<String>,
 }

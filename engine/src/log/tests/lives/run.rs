@@ -6,25 +6,12 @@ use std::time::Duration;
 
 use super::model::{Model, check};
 use super::producer::{Producer, produce};
-use crate::io::sim::{Failure, Random, Sim};
-use crate::io::{Fault, Operation, Runtime};
+use crate::io::Runtime;
+use crate::io::sim::{End, Failure, Random, Sim};
 use crate::log::tests::keyed::{budget, rules};
 use crate::log::tests::{folder, offset};
 use crate::log::{CleanError, Log, LogError, LogOptions, Opening};
 use crate::types::{LeaderEpoch, Millis};
-
-/// How a run ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum End {
-    /// The power goes out at some operation, or when all is done.
-    PowerCut,
-    /// The process is killed there; what it wrote stays.
-    Kill,
-    /// The log is closed, and the machine goes on.
-    Stop,
-    /// The log is closed, and then the power goes out.
-    StopAndPowerCut,
-}
 
 /// What goes wrong during a run, besides its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,8 +38,7 @@ impl Plan {
 }
 
 pub(super) fn options(random: &mut Random, is_compacted: bool) -> LogOptions {
-    let mut one_of =
-        |choices: &[u64]| choices[usize::try_from(random.below(choices.len() as u64)).unwrap()];
+    let mut one_of = |choices: &[u64]| *random.one_of(choices);
     LogOptions {
         segment_bytes: one_of(&[6000, 12_000, 20_000, 60_000]),
         index_interval_bytes: one_of(&[200, 500, 4096]),
@@ -64,45 +50,17 @@ pub(super) fn options(random: &mut Random, is_compacted: bool) -> LogOptions {
     }
 }
 
+/// The files that fail, by how their names end.
+const FAILING: [&str; 9] =
+    [".log", ".log", "", ".index", ".timeindex", "checkpoint", "start.tmp", ".cleaned", ".swap"];
+
 /// Some operation fails, or the disk is nearly full.
 pub(super) fn make_trouble(sim: &Sim, trouble: Trouble, random: &mut Random) {
     sim.set_capacity(None);
     match trouble {
         Trouble::None => {}
         Trouble::FullDisk => sim.set_capacity(Some(20_000 + random.below(150_000))),
-        Trouble::BrokenDisk => {
-            let operations = [
-                Operation::Write,
-                Operation::Write,
-                Operation::Sync,
-                Operation::Sync,
-                Operation::Create,
-                Operation::Preallocate,
-                Operation::Truncate,
-                Operation::Rename,
-                Operation::Remove,
-                Operation::SyncDirectory,
-                Operation::Read,
-                Operation::Open,
-            ];
-            let suffixes = [
-                ".log",
-                ".log",
-                "",
-                ".index",
-                ".timeindex",
-                "checkpoint",
-                "start.tmp",
-                ".cleaned",
-                ".swap",
-            ];
-            let mut pick = |count: usize| usize::try_from(random.below(count as u64)).unwrap();
-            let operation = operations[pick(operations.len())];
-            let suffix = suffixes[pick(suffixes.len())].to_owned();
-            let fault = [Fault::Device, Fault::Device, Fault::NoSpace][pick(3)];
-            let skip = u32::try_from(pick(25)).unwrap();
-            sim.fail(Failure { operation, suffix, fault, skip, times: 1 });
-        }
+        Trouble::BrokenDisk => sim.fail(Failure::pick(random, &FAILING, 25)),
     }
 }
 
@@ -146,7 +104,7 @@ pub(super) async fn run(
     if plan.trouble == Trouble::None {
         check(&log, &model).await;
     }
-    if !matches!(plan.end, End::Stop | End::StopAndPowerCut) {
+    if plan.end.is_sudden() {
         return false;
     }
     match log.close().await {
