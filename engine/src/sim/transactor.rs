@@ -7,12 +7,13 @@ use std::time::Duration;
 
 use crate::broker::{Acks, Append, AppendFailure};
 use crate::log::Origin;
+use crate::log::producers::ProducerError;
 use crate::record::{BatchBuilder, CheckedBatch, Compression, ControlRecord, TransactionResult};
 use crate::sim::client::Client;
 use crate::sim::lease::Lease;
 use crate::sim::ledger::Tag;
 use crate::sim::model::Fate;
-use crate::types::{PartitionId, ProducerEpoch, ProducerId, Sequence};
+use crate::types::{Offset, PartitionId, ProducerEpoch, ProducerId, Sequence};
 
 const PARTITIONS_MAX: u64 = 3;
 const BATCHES_MAX: u64 = 5;
@@ -137,7 +138,7 @@ impl Client {
                     // What follows a batch that was refused has a gap before it.
                     let is_gap = matches!(&failure, AppendFailure::Log(error) if !is_whole
                         && matches!(error, crate::log::AppendError::Producer(_)));
-                    if !is_gap {
+                    if !is_gap && !self.may_be_forgotten(to, &failure) {
                         self.judge(to, tag, &failure);
                     }
                     is_whole = false;
@@ -148,6 +149,19 @@ impl Client {
         let commits = is_whole && !self.one_in(3);
         let result = if commits { TransactionResult::Commit } else { TransactionResult::Abort };
         self.decide(transactor, result);
+    }
+
+    /// Where all of its batches were given up and a marker is left, a start finds the producer and not its
+    /// last sequence. As in Kafka it has to begin anew.
+    fn may_be_forgotten(&self, to: PartitionId, failure: &AppendFailure) -> bool {
+        let AppendFailure::Log(crate::log::AppendError::Producer(
+            ProducerError::OutOfOrderSequence { expected, .. },
+        )) = failure
+        else {
+            return false;
+        };
+        let has_given_up = Offset::ZERO < self.model.borrow_mut().ledger(to).start_max();
+        *expected == Sequence::ZERO && has_given_up
     }
 
     fn decide(&self, transactor: &mut Transactor, result: TransactionResult) {
