@@ -233,6 +233,7 @@ impl Node {
         lines
     }
 
+    /// Without the keys that Kafka does not have.
     fn describe(&self, words: &[&str]) -> Vec<String> {
         let (kind, name) = words[0].split_once(':').unwrap();
         let resource = ConfigResource::new(resource_kind(kind), name);
@@ -245,6 +246,7 @@ impl Node {
         let keys = &words[1..];
         let mut shown: Vec<_> = entries
             .iter()
+            .filter(|one| !one.name.starts_with("corelog."))
             .filter(|one| keys.is_empty() || keys.contains(&one.name.as_str()))
             .map(entry)
             .collect();

@@ -36,7 +36,7 @@ struct Rotten {
 }
 
 /// Kafka gives these no checksum, and nothing else says what they should say.
-const UNCHECKED: [&str; 2] = ["timeindex", "txnindex"];
+const UNCHECKED: [&str; 3] = ["timeindex", "txnindex", "log-start-offset-checkpoint"];
 
 /// Files that are alike in what they are for: each kind rots as often as another.
 fn kind(path: &str) -> &str {
