@@ -98,9 +98,10 @@ impl Content {
         self.sync(&covered);
     }
 
-    /// After a failed sync some of the data has silently lost its way to the disk.
+    /// After a failed sync some of the data has silently lost its way to the disk. What is in flight has
+    /// an end of its own.
     pub(super) fn forget_unsynced(&mut self, random: &mut Random) {
-        self.pending.retain(|_| random.coin());
+        self.pending.retain(|change| !change.completed || random.coin());
     }
 
     /// Makes everything durable as it is.

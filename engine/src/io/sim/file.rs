@@ -51,7 +51,10 @@ impl SimFile {
     fn fail_through(&self, position: u64, bytes: Vec<u8>) {
         let mut random = self.sim.machine.random.borrow_mut();
         let mut disk = self.sim.machine.disk.borrow_mut();
-        if random.coin() && disk.write(self.inode, position, bytes).is_ok() {
+        if random.coin()
+            && let Ok(written) = disk.write(self.inode, position, bytes)
+        {
+            disk.complete(self.inode, written);
             disk.forget_unsynced(self.inode, &mut random);
         }
     }
