@@ -17,9 +17,7 @@ use crate::shard::{
     Ask, Budget, CONTROLLER_CORE, DataFolders, Ending, Mailbox, Mailboxes, Offline, Shard,
     ShardParts, Sizes,
 };
-use crate::types::limits::{
-    CORE_IO_MEMORY_BYTES, READ_CACHE_BYTES_MIN, READ_CACHE_SHARE, READ_CHUNK_BYTES,
-};
+use crate::types::limits::{CORE_IO_MEMORY_BYTES, READ_CACHE_BYTES_MIN, READ_CACHE_SHARE};
 use crate::types::{BrokerId, CoreId};
 
 #[derive(Clone, Debug)]
@@ -176,7 +174,7 @@ fn take_folders(config: &BrokerConfig) -> Result<(Vec<FolderLock>, Offline), Sta
 fn read_cache(cores: u16) -> ReadCacheOptions {
     let share = io::memory_bytes() / READ_CACHE_SHARE / u64::from(cores.max(1));
     let bytes_max = usize::try_from(share).unwrap_or(usize::MAX).max(READ_CACHE_BYTES_MIN);
-    ReadCacheOptions { bytes_max, chunk_bytes: READ_CHUNK_BYTES }
+    ReadCacheOptions::of(bytes_max)
 }
 
 /// One core from its first step to its last.

@@ -13,7 +13,7 @@ use crate::io::read_cache::ReadCacheOptions;
 use crate::io::runtime::Runtime;
 use crate::io::turn;
 use crate::types::CoreId;
-use crate::types::limits::{READ_CACHE_BYTES_MIN, READ_CHUNK_BYTES};
+use crate::types::limits::READ_CACHE_BYTES_MIN;
 
 /// Which processors the executors run on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,10 +50,7 @@ impl Default for CoreOptions {
             selection: CoreSelection::All,
             io_memory_bytes: 256 * 1024 * 1024,
             open_files_max: 4096,
-            read_cache: ReadCacheOptions {
-                bytes_max: READ_CACHE_BYTES_MIN,
-                chunk_bytes: READ_CHUNK_BYTES,
-            },
+            read_cache: ReadCacheOptions::of(READ_CACHE_BYTES_MIN),
         }
     }
 }

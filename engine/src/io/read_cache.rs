@@ -4,6 +4,9 @@
 //! Only bytes that will not change any more are put in. They are plain shared memory: an answer
 //! holds slices of them, on whatever core it is sent from, and a chunk that is thrown out meanwhile
 //! lives until the last slice is gone.
+//!
+//! What was read once and never again has a small place of its own: a reader of all that there is
+//! would push out what others come back to, and would pay for the first touch of that much memory.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,15 +16,27 @@ use std::rc::Rc;
 use bytes::Bytes;
 
 use crate::io::event::Event;
-use crate::types::limits::BLOCK_BYTES;
+use crate::types::limits::{BLOCK_BYTES, READ_CACHE_BYTES_MIN, READ_CHUNK_BYTES, READ_ONCE_SHARE};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ReadCacheOptions {
     /// The most that the cache holds; slices that are still being sent come on top.
     pub bytes_max: usize,
+    /// The most of it that nobody has come back to.
+    pub once_bytes_max: usize,
     /// How files are cut; a multiple of the block size.
     pub chunk_bytes: usize,
 }
+
+impl ReadCacheOptions {
+    pub fn of(bytes_max: usize) -> Self {
+        let once = (bytes_max / READ_ONCE_SHARE).max(READ_CACHE_BYTES_MIN);
+        Self { bytes_max, once_bytes_max: once.min(bytes_max), chunk_bytes: READ_CHUNK_BYTES }
+    }
+}
+
+/// Uses so close to each other are one: a reader takes a chunk in several answers.
+const SAME_USE: u64 = 64;
 
 /// One core's cache: least recently used out first.
 #[derive(Debug)]
@@ -44,53 +59,105 @@ struct State {
     next_use: u64,
     /// Chunks that were not used since this have not been used for a whole interval.
     swept_use: u64,
-    /// The sum of the lengths of `chunks`.
-    bytes: usize,
     chunks: BTreeMap<ChunkId, Chunk>,
-    /// One for each of `chunks`.
-    by_use: BTreeMap<u64, ChunkId>,
+    /// Those that nobody has come back to, and the others; each of `chunks` is in one of them.
+    once: Line,
+    again: Line,
     loading: BTreeSet<ChunkId>,
     /// Loaded, or being loaded, before anybody has asked for them.
     ahead: BTreeSet<ChunkId>,
 }
 
+/// Chunks in the order of their last use.
+#[derive(Debug, Default)]
+struct Line {
+    by_use: BTreeMap<u64, ChunkId>,
+    bytes: usize,
+}
+
+impl Line {
+    fn push(&mut self, id: ChunkId, chunk: &Chunk) {
+        self.by_use.insert(chunk.used, id);
+        self.bytes = self.bytes.strict_add(chunk.bytes.len());
+    }
+
+    fn take(&mut self, chunk: &Chunk) {
+        self.by_use.remove(&chunk.used);
+        self.bytes = self.bytes.strict_sub(chunk.bytes.len());
+    }
+
+    fn oldest(&self) -> Option<(u64, ChunkId)> {
+        self.by_use.first_key_value().map(|(&used, &id)| (used, id))
+    }
+}
+
 #[derive(Debug)]
 struct Chunk {
     bytes: Bytes,
+    /// When it came in, or was last handed out.
     used: u64,
+    is_handed_out: bool,
+    is_again: bool,
 }
 
 impl State {
     fn touch(&mut self, id: ChunkId) -> Option<Bytes> {
         let chunk = self.chunks.get_mut(&id)?;
-        self.by_use.remove(&chunk.used);
+        let line = if chunk.is_again { &mut self.again } else { &mut self.once };
+        line.take(chunk);
+        let is_same_use = self.next_use.strict_sub(chunk.used) <= SAME_USE;
+        chunk.is_again |= chunk.is_handed_out && !is_same_use;
+        chunk.is_handed_out = true;
         chunk.used = self.next_use;
-        self.by_use.insert(self.next_use, id);
         self.next_use = self.next_use.strict_add(1);
+        let line = if chunk.is_again { &mut self.again } else { &mut self.once };
+        line.push(id, chunk);
         self.ahead.remove(&id);
         Some(chunk.bytes.clone())
     }
 
     fn remove(&mut self, id: ChunkId) {
         if let Some(chunk) = self.chunks.remove(&id) {
-            self.by_use.remove(&chunk.used);
-            self.bytes = self.bytes.strict_sub(chunk.bytes.len());
+            let line = if chunk.is_again { &mut self.again } else { &mut self.once };
+            line.take(&chunk);
             self.ahead.remove(&id);
         }
     }
 
     fn put(&mut self, id: ChunkId, bytes: Bytes) {
         self.remove(id);
-        self.bytes = self.bytes.strict_add(bytes.len());
-        self.by_use.insert(self.next_use, id);
-        self.chunks.insert(id, Chunk { bytes, used: self.next_use });
+        let chunk = Chunk { bytes, used: self.next_use, is_handed_out: false, is_again: false };
+        self.once.push(id, &chunk);
+        self.chunks.insert(id, chunk);
         self.next_use = self.next_use.strict_add(1);
     }
 
-    fn evict_to(&mut self, bytes_max: usize) {
-        while bytes_max < self.bytes {
-            let Some((_, &oldest)) = self.by_use.first_key_value() else { break };
-            self.remove(oldest);
+    fn bytes(&self) -> usize {
+        self.once.bytes.strict_add(self.again.bytes)
+    }
+
+    fn evict(&mut self, options: &ReadCacheOptions) {
+        while let Some((_, id)) = self.once.oldest()
+            && options.once_bytes_max < self.once.bytes
+        {
+            self.remove(id);
+        }
+        while options.bytes_max < self.bytes() {
+            let Some((_, id)) = self.again.oldest().or_else(|| self.once.oldest()) else { break };
+            self.remove(id);
+        }
+    }
+
+    fn remove_older(&mut self, since: u64) {
+        while let Some((used, id)) = self.once.oldest()
+            && used < since
+        {
+            self.remove(id);
+        }
+        while let Some((used, id)) = self.again.oldest()
+            && used < since
+        {
+            self.remove(id);
         }
     }
 }
@@ -98,6 +165,7 @@ impl State {
 impl ReadCache {
     pub fn new(options: ReadCacheOptions) -> Rc<Self> {
         assert!(0 < options.chunk_bytes && options.chunk_bytes.is_multiple_of(BLOCK_BYTES));
+        assert!(options.once_bytes_max <= options.bytes_max);
         Rc::new(Self { options, state: RefCell::default(), ended: Event::default() })
     }
 
@@ -106,7 +174,7 @@ impl ReadCache {
     }
 
     pub fn bytes(&self) -> usize {
-        self.state.borrow().bytes
+        self.state.borrow().bytes()
     }
 
     /// A place for a file that nothing is known of yet.
@@ -121,12 +189,8 @@ impl ReadCache {
     /// Lets go of what nobody has used since the last call. To be called again and again.
     pub fn sweep(&self) {
         let mut state = self.state.borrow_mut();
-        while let Some((&used, &id)) = state.by_use.first_key_value() {
-            if state.swept_use <= used {
-                break;
-            }
-            state.remove(id);
-        }
+        let since = state.swept_use;
+        state.remove_older(since);
         state.swept_use = state.next_use;
     }
 }
@@ -174,10 +238,10 @@ impl CachedFile {
     }
 
     /// The same for chunks that nobody has asked for. What was read ahead may not push out more
-    /// than half of the cache before it is used: it would push out itself.
+    /// than half of what was read once before it is used: it would push out itself.
     pub fn begin_ahead(self: &Rc<Self>, numbers: Range<u64>) -> Option<Loading> {
         let options = self.cache.options;
-        let chunks_max = options.bytes_max / options.chunk_bytes / 2;
+        let chunks_max = options.once_bytes_max / options.chunk_bytes / 2;
         let ahead = self.cache.state.borrow().ahead.len() as u64;
         let wanted = numbers.end.saturating_sub(numbers.start);
         if chunks_max as u64 <= ahead.saturating_add(wanted) {
@@ -217,7 +281,7 @@ impl Loading {
         assert!(bytes.len() <= cache.options.chunk_bytes, "a chunk is no longer than all are");
         let mut state = cache.state.borrow_mut();
         state.put(self.file.chunk(number), bytes);
-        state.evict_to(cache.options.bytes_max);
+        state.evict(&cache.options);
     }
 }
 
@@ -246,7 +310,15 @@ mod tests {
     const CHUNK: usize = BLOCK_BYTES;
 
     fn cache(chunks: usize) -> Rc<ReadCache> {
-        ReadCache::new(ReadCacheOptions { bytes_max: chunks * CHUNK, chunk_bytes: CHUNK })
+        cache_with(chunks, chunks)
+    }
+
+    fn cache_with(chunks: usize, once: usize) -> Rc<ReadCache> {
+        ReadCache::new(ReadCacheOptions {
+            bytes_max: chunks * CHUNK,
+            once_bytes_max: once * CHUNK,
+            chunk_bytes: CHUNK,
+        })
     }
 
     fn bytes(number: u64) -> Bytes {
@@ -266,6 +338,27 @@ mod tests {
         load(&file, 3);
         assert_eq!(cache.bytes(), 3 * CHUNK);
         assert_eq!((file.get(1), file.get(0)), (None, Some(bytes(0))));
+    }
+
+    #[test]
+    fn who_reads_all_there_is_pushes_out_nothing_that_others_come_back_to() {
+        let cache = cache_with(200, 10);
+        let file = cache.add_file();
+        (0..5).for_each(|number| load(&file, number));
+        for _ in 0..3 {
+            (0..5).for_each(|number| assert_eq!(file.get(number), Some(bytes(number))));
+            // So much that the next look is another one.
+            let other = cache.add_file();
+            load(&other, 0);
+            (0..=SAME_USE).for_each(|_| assert!(other.get(0).is_some()));
+        }
+        for number in 100..1000 {
+            load(&file, number);
+            assert_eq!(file.get(number), Some(bytes(number)));
+            assert_eq!(file.get(number), Some(bytes(number)), "a reader takes it in two answers");
+        }
+        assert_eq!(cache.bytes(), 15 * CHUNK);
+        (0..5).for_each(|number| assert_eq!(file.get(number), Some(bytes(number))));
     }
 
     #[test]
@@ -363,9 +456,10 @@ mod tests {
         /// nothing but what was put in for this file.
         #[test]
         fn the_cache_keeps_its_bound_and_never_mixes_files_up(
-            steps in proptest::collection::vec(step(), 1..200)
+            steps in proptest::collection::vec(step(), 1..400),
+            once in 1..=6_usize,
         ) {
-            let cache = cache(6);
+            let cache = cache_with(6, once);
             let mut serial = 0_u8;
             let mut files: Vec<_> = (0..3_u8).map(|id| (cache.add_file(), id)).collect();
             let content = |id: u8, number: u64| {
@@ -400,11 +494,14 @@ mod tests {
                     Step::Sweep => cache.sweep(),
                 }
                 let state = cache.state.borrow();
-                prop_assert!(state.bytes <= 6 * CHUNK);
-                let bytes: usize = state.chunks.values().map(|chunk| chunk.bytes.len()).sum();
-                prop_assert_eq!(state.bytes, bytes);
-                prop_assert_eq!(state.by_use.len(), state.chunks.len());
-                prop_assert!(state.by_use.iter().all(|(use_, id)| state.chunks[id].used == *use_));
+                prop_assert!(state.bytes() <= 6 * CHUNK && state.once.bytes <= once * CHUNK);
+                for (line, is_again) in [(&state.once, false), (&state.again, true)] {
+                    let chunks = state.chunks.values().filter(|chunk| chunk.is_again == is_again);
+                    let bytes: usize = chunks.clone().map(|chunk| chunk.bytes.len()).sum();
+                    prop_assert_eq!((line.bytes, line.by_use.len()), (bytes, chunks.count()));
+                    let agrees = |(used, id): (&u64, &ChunkId)| state.chunks[id].used == *used;
+                    prop_assert!(line.by_use.iter().all(agrees));
+                }
                 prop_assert!(state.ahead.iter().all(|id| state.chunks.contains_key(id)));
                 prop_assert!(state.loading.is_empty());
             }

@@ -174,7 +174,10 @@ pub const READ_AHEAD_BYTES: usize = 4 * 1024 * 1024;
 /// All cores' read caches together take at most this part of the machine's memory.
 pub const READ_CACHE_SHARE: u64 = 4;
 
-/// The smallest read cache of a core: a few readers with what is read ahead for them.
+/// What nobody has come back to takes at most this part of a core's read cache.
+pub const READ_ONCE_SHARE: usize = 8;
+
+/// The smallest read cache of a core, and the smallest part for what is read once: a few readers with what is read ahead for them.
 pub const READ_CACHE_BYTES_MIN: usize = 16 * 1024 * 1024;
 
 const _: () = assert!(READ_CHUNK_BYTES.is_multiple_of(BLOCK_BYTES));

@@ -120,7 +120,11 @@ impl Sim {
     }
 
     pub(crate) fn runtime_of(&self, core: CoreId) -> Runtime {
-        let cache = ReadCacheOptions { bytes_max: 16 * BLOCK_BYTES, chunk_bytes: BLOCK_BYTES };
+        let cache = ReadCacheOptions {
+            bytes_max: 16 * BLOCK_BYTES,
+            once_bytes_max: 12 * BLOCK_BYTES,
+            chunk_bytes: BLOCK_BYTES,
+        };
         Runtime::sim(Self { core, ..self.clone() }, 8, cache)
     }
 
