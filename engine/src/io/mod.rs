@@ -28,6 +28,7 @@ mod shared_sync;
 pub(crate) mod sim;
 mod sleep;
 mod space;
+mod spare_memory;
 mod turn;
 mod uring;
 
@@ -46,6 +47,9 @@ pub use memory::memory_bytes;
 pub use open_files::OpenFiles;
 pub use probe::{Probe, probe};
 pub use read_cache::{CachedFile, Loading, ReadCache, ReadCacheOptions};
+#[cfg(test)]
+pub(crate) use runtime::SIM_SPARE_BYTES_MAX;
 pub use runtime::{Moment, Runtime};
 pub use shared_sync::SharedSync;
 pub use space::Space;
+pub use spare_memory::{LetGo, SpareMemory, SparePlace};

@@ -19,10 +19,16 @@ use crate::io::read_cache::{ReadCache, ReadCacheOptions};
 use crate::io::shared_sync::SharedSyncs;
 #[cfg(test)]
 use crate::io::sim::Sim;
+use crate::io::spare_memory::SpareMemory;
 use crate::io::uring;
 #[cfg(test)]
 use crate::types::limits::BLOCK_BYTES;
+use crate::types::limits::TAIL_MEMORY_BYTES_MAX;
 use crate::types::{CoreId, Timestamp};
+
+/// Little, so that logs in simulations meet the bound.
+#[cfg(test)]
+pub(crate) const SIM_SPARE_BYTES_MAX: u64 = 16 << 10;
 
 /// A point of this core's monotonic clock; never compared with another core's.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -46,6 +52,7 @@ pub struct Runtime {
     read_cache: Rc<ReadCache>,
     disk_share: Rc<DiskShare>,
     shared_syncs: Rc<SharedSyncs>,
+    spare_memory: Rc<SpareMemory>,
 }
 
 #[derive(Clone, Debug)]
@@ -63,6 +70,7 @@ impl Runtime {
             read_cache: ReadCache::new(cache),
             disk_share: Rc::default(),
             shared_syncs: Rc::default(),
+            spare_memory: Rc::new(SpareMemory::new(TAIL_MEMORY_BYTES_MAX)),
         }
     }
 
@@ -74,6 +82,7 @@ impl Runtime {
             read_cache: ReadCache::new(cache),
             disk_share: Rc::default(),
             shared_syncs: Rc::default(),
+            spare_memory: Rc::new(SpareMemory::new(SIM_SPARE_BYTES_MAX)),
         }
     }
 
@@ -216,6 +225,11 @@ impl Runtime {
 
     pub(super) fn shared_syncs(&self) -> &SharedSyncs {
         &self.shared_syncs
+    }
+
+    /// What the logs of this core keep in memory although they could read it from the disk.
+    pub fn spare_memory(&self) -> &SpareMemory {
+        &self.spare_memory
     }
 
     /// This core's bounded cache of what was read from files.

@@ -290,7 +290,7 @@ impl Log {
         Ok(())
     }
 
-    async fn write_to_segment(&self, flush: Flush) -> Result<(), IoError> {
+    async fn write_to_segment(self: &Rc<Self>, flush: Flush) -> Result<(), IoError> {
         let file = self.state.borrow().writer.clone().expect("appended to an open file");
         self.runtime.note_append();
         assert!(file.writes_through(), "what is written here counts as durable");
@@ -307,6 +307,8 @@ impl Log {
         state.flushed_to(flush.position, flush.end);
         state.tail.settle(flush.segment.base(), flush.position, keep_bytes);
         state.assert_invariants();
+        drop(state);
+        self.note_spare();
         Ok(())
     }
 

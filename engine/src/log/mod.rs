@@ -36,6 +36,7 @@ mod retired;
 mod scan;
 mod sealing;
 mod segment;
+mod spare;
 mod state;
 mod tail;
 mod times;
@@ -64,7 +65,7 @@ pub use times::TimedOffset;
 pub use upkeep::Ended;
 pub use write_back::WriteBack;
 
-use crate::io::{Directory, Event, IoError, Runtime};
+use crate::io::{Directory, Event, IoError, Runtime, SparePlace};
 use crate::log::load::Loaded;
 use crate::log::lookup::Hints;
 use crate::log::producers::Producers;
@@ -105,6 +106,7 @@ pub struct Log {
     /// Appends that wait for room, in their order.
     appends: Turns,
     cleaning: clean::Cleaning,
+    spare: SparePlace,
 }
 
 impl Log {
@@ -153,6 +155,7 @@ impl Log {
             undeleted: RefCell::default(),
             appends: Turns::default(),
             cleaning: clean::Cleaning::default(),
+            spare: SparePlace::default(),
         })
     }
 

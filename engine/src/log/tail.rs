@@ -234,6 +234,13 @@ impl Tail {
         self.chunks.clear();
     }
 
+    /// What [`Tail::settle`] lets go of if nothing is to be kept.
+    pub(super) fn spare_bytes(&self) -> u64 {
+        let durable = self.chunks.iter().take_while(|chunk| chunk.is_durable);
+        let may_go = self.chunks.len().saturating_sub(1);
+        durable.take(may_go).map(Chunk::memory_bytes).sum()
+    }
+
     pub(super) fn memory_bytes(&self) -> u64 {
         self.chunks.iter().map(Chunk::memory_bytes).sum()
     }

@@ -174,6 +174,7 @@ impl Log {
         } else if is_small && !active.is_index_written.get() {
             // Its index is smaller than the files that it would need.
             self.state.borrow_mut().tail.clear();
+            self.forget_spare();
             return Ok(());
         } else {
             self.write_index(&active).await?;
@@ -189,6 +190,8 @@ impl Log {
         for segment in state.segments.values() {
             segment.forget_index();
         }
+        drop(state);
+        self.forget_spare();
         self.hints.borrow_mut().clear();
         Ok(())
     }
@@ -266,6 +269,7 @@ impl Log {
         state.reserved = 0;
         state.tail.clear();
         drop(state);
+        self.forget_spare();
         self.durability.notify();
         self.room.notify();
     }

@@ -179,6 +179,7 @@ impl WriteBack {
                 }
             }
         }
+        log.note_spare();
         if let Err(error) = &result
             && !error.is_no_space()
         {

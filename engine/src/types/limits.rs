@@ -81,8 +81,9 @@ pub const WRITES_IN_FLIGHT_MAX: usize = 8;
 /// larger if nothing else is waiting.
 pub const UNSYNCED_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
-/// Synced bytes that a log keeps in memory for readers at its end.
+/// Synced bytes that a log keeps in memory for readers at its end, and all logs of a core.
 pub const TAIL_CACHE_BYTES: u64 = 8 * 1024 * 1024;
+pub const TAIL_MEMORY_BYTES_MAX: u64 = 32 * 1024 * 1024;
 
 /// An append that leaves a log with this much on no disk yet is written to its segment at once;
 /// less goes through the core's journal (docs/decisions/small-appends-share-a-journal.md).
@@ -166,7 +167,7 @@ pub const READ_LOAD_BYTES: usize = 1024 * 1024;
 
 /// Such reads of one core that the disk is given at the same time: alone, and while somebody appends.
 pub const READS_IN_FLIGHT_MAX: u64 = 8;
-pub const READS_BESIDE_APPENDS_MAX: u64 = 2;
+pub const READS_BESIDE_APPENDS_MAX: u64 = 1;
 
 /// How far the disk is read ahead of a reader that goes on where one has stopped.
 pub const READ_AHEAD_BYTES: usize = 4 * 1024 * 1024;

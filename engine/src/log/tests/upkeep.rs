@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::io::sim::Failure;
-use crate::io::{Fault, Operation};
+use crate::io::{Fault, Operation, SIM_SPARE_BYTES_MAX};
 use crate::log::ReadError;
 use crate::record::BatchHeader;
 use crate::types::Millis;
@@ -293,6 +293,37 @@ fn what_is_appended_while_a_log_goes_to_rest_stays() {
             assert_eq!(read_all(&log, appended.base_offset).await.len(), 1, "step {step}");
         });
     }
+}
+
+/// T-60: what is right for one log is too much for each of very many.
+#[test]
+fn many_logs_keep_no_more_of_their_ends_in_memory_than_one_core_may() {
+    simulate(5, async |runtime| {
+        let options = LogOptions { tail_cache_bytes: 10_000, ..small_options() };
+        let mut logs = Vec::new();
+        for number in 0..20 {
+            let folder = PathBuf::from(format!("/data/topic-{number}"));
+            let log = Log::open(&runtime, folder, options.clone(), Opening::Clean).await.unwrap();
+            logs.push(log);
+        }
+        for round in 0..12 {
+            for log in logs.iter().skip(round % 3) {
+                append_durably(log, &[batch(3, 400)]).await;
+            }
+            let spare = |log: &Rc<Log>| log.state.borrow().tail.spare_bytes();
+            let held: u64 = logs.iter().map(spare).sum();
+            assert!(held <= SIM_SPARE_BYTES_MAX, "{held} bytes in round {round}");
+            assert_eq!(held, runtime.spare_memory().bytes());
+            assert!(round < 6 || 0 < held, "who was busy last keeps something");
+        }
+        for log in &logs {
+            assert!(8 <= read_all(log, Offset::ZERO).await.len());
+        }
+        for log in logs {
+            log.close().await.unwrap();
+        }
+        assert_eq!(runtime.spare_memory().bytes(), 0);
+    });
 }
 
 /// T-25: a partition at rest holds no memory for data and no space on the disk ahead of need.
