@@ -15,7 +15,7 @@ use crate::io::FolderChanges;
 use crate::log::WriteBack;
 use crate::shard::Shard;
 use crate::shard::partition::{Closed, Partition};
-use crate::types::limits::WRITE_BACK_BATCH_LOGS;
+use crate::types::limits::{SEAL_BATCH_LOGS_MIN, WRITE_BACK_BATCH_LOGS};
 
 /// How a core, or all of them, ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -60,14 +60,17 @@ impl Shard {
         let began = self.runtime.now();
         let time_max = Duration::from_millis(self.config.seal_time_max.0);
         let mut ending = Ending::Sealed;
-        for partitions in partitions.chunks(WRITE_BACK_BATCH_LOGS) {
-            if time_max <= self.runtime.now().since(began) {
-                let left = partitions.iter().filter(|partition| partition.stays_in_journal());
-                if 0 < left.count() {
+        let (mut rest, mut batch) = (partitions, SEAL_BATCH_LOGS_MIN);
+        while !rest.is_empty() {
+            let batch_began = self.runtime.now();
+            if time_max <= batch_began.since(began) {
+                if rest.iter().filter(|partition| partition.stays_in_journal()).count() != 0 {
                     ending = ending.max(Ending::ToBeReplayed);
                 }
-                continue;
+                break;
             }
+            let partitions;
+            (partitions, rest) = rest.split_at(batch.min(rest.len()));
             let mut begun: BTreeMap<PathBuf, (Vec<WriteBack>, Vec<FolderChanges>)> =
                 BTreeMap::new();
             for partition in partitions {
@@ -88,7 +91,39 @@ impl Shard {
                 }
             }
             self.runtime.yield_if_needed().await;
+            let now = self.runtime.now();
+            let left = time_max.saturating_sub(now.since(began));
+            batch = next_batch(batch, now.since(batch_began), left);
         }
         ending
+    }
+}
+
+/// The more logs share a sync the better, but what has begun has to end: on a slow disk, or a busy one,
+/// few are begun at a time.
+fn next_batch(batch: usize, took: Duration, left: Duration) -> usize {
+    let next = if took.saturating_mul(4) <= left {
+        batch.saturating_mul(2)
+    } else if left < took.saturating_mul(2) {
+        batch / 2
+    } else {
+        batch
+    };
+    next.clamp(SEAL_BATCH_LOGS_MIN, WRITE_BACK_BATCH_LOGS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_batch_grows_while_there_is_time_and_shrinks_before_it_ends() {
+        let millis = Duration::from_millis;
+        let (min, max) = (SEAL_BATCH_LOGS_MIN, WRITE_BACK_BATCH_LOGS);
+        assert_eq!(next_batch(min, millis(10), millis(40)), 2 * min);
+        assert_eq!(next_batch(4 * min, millis(10), millis(30)), 4 * min);
+        assert_eq!(next_batch(4 * min, millis(10), millis(19)), 2 * min);
+        assert_eq!(next_batch(min, millis(10), millis(0)), min);
+        assert_eq!(next_batch(max, millis(0), millis(600)), max);
     }
 }

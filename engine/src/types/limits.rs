@@ -109,6 +109,9 @@ pub const WRITE_BACKS_MAX: usize = 16;
 
 /// What moves from a journal to many segments with one sync.
 pub const WRITE_BACK_BATCH_LOGS: usize = 512;
+
+/// A stop begins with so many, as it has little time.
+pub const SEAL_BATCH_LOGS_MIN: usize = 32;
 pub const WRITE_BACK_BATCH_BYTES: usize = 8 * 1024 * 1024;
 
 /// Logs that take their share of a journal with one sync, at the start after a crash.
@@ -129,6 +132,7 @@ pub const RETIRE_BATCH_FOLDERS: usize = 256;
 /// And of those that are removed without a break.
 pub const REMOVE_BATCH_FOLDERS: usize = 32;
 
+const _: () = assert!(SEAL_BATCH_LOGS_MIN <= WRITE_BACK_BATCH_LOGS);
 const _: () = assert!(OPENINGS_AHEAD_MAX * 2 <= OPENINGS_MAX);
 const _: () = assert!(DIRECT_WRITE_BYTES_MIN * 2 <= COMMIT_BYTES_MAX as u64);
 const _: () = assert!(COMMIT_BYTES_MAX as u64 * 8 <= JOURNAL_FILE_BYTES);
