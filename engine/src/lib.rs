@@ -3,6 +3,7 @@
 pub mod broker;
 pub mod cluster;
 pub mod config;
+pub mod coordinator;
 pub mod group;
 pub mod io;
 pub mod journal;
@@ -12,4 +13,5 @@ pub mod records;
 mod shard;
 #[cfg(test)]
 mod sim;
+pub mod txn;
 pub mod types;

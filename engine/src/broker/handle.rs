@@ -20,16 +20,16 @@ use crate::config::{BrokerConfig, RunningConfig};
 use crate::group::{self, GroupError, Reply, Request};
 use crate::io::Runtime;
 use crate::shard::{
-    Append, AppendTicket, Ask, Budget, CONTROLLER_CORE, Control, ControlError, Decided, Each,
-    EpochEnd, EpochEndAsk, GroupAnswer, ListOffsetAsk, ListedOffset, LogDir, OFFSETS_TOPIC,
-    PartitionError, ReadOutcome, ReadRequest, Shard, Stopping, running_config,
+    Append, AppendTicket, Ask, Budget, Control, Decided, Each, EpochEnd, EpochEndAsk, GroupAnswer,
+    Internal, ListOffsetAsk, ListedOffset, LogDir, OFFSETS_TOPIC, PartitionError, ReadOutcome,
+    ReadRequest, Shard, Stopping, running_config,
 };
 use crate::types::{BrokerId, CoreId, Offset, PartitionId, ProducerId};
 
 /// Bound to its core's thread; cheap to clone.
 #[derive(Clone)]
 pub struct Broker {
-    shard: Rc<Shard>,
+    pub(super) shard: Rc<Shard>,
 }
 
 impl Broker {
@@ -81,7 +81,7 @@ impl Broker {
         self.shard.stopping.clone()
     }
 
-    fn owner(&self, partition: PartitionId) -> CoreId {
+    pub(super) fn owner(&self, partition: PartitionId) -> CoreId {
         placement::owner(partition, self.cores())
     }
 
@@ -181,7 +181,7 @@ impl Broker {
     }
 
     /// Asks each owning core once, all at a time, and puts the answers back in order.
-    async fn each<A: 'static, T>(
+    pub(super) async fn each<A: 'static, T>(
         &self,
         asks: Vec<A>,
         partition_of: impl Fn(&A) -> PartitionId,
@@ -299,34 +299,28 @@ impl Broker {
         self.control(ask).await
     }
 
-    /// An identity for a producer that no other has had. Blocks of them come from the controller.
+    /// An identity for a producer that no other has had.
     pub async fn next_producer_id(&self) -> Decided<ProducerId> {
-        loop {
-            if let Some(id) = self.shard.take_producer_id() {
-                return Ok(id);
-            }
-            let block = self.control(|answer| Control::AllocateProducerIds { answer }).await?;
-            let block =
-                block.map_err(|error| ControlError::Storage { reason: error.to_string() })?;
-            self.shard.give_producer_ids(block);
-        }
+        self.shard.next_producer_id().await
     }
 
     /// Makes sure that groups can have a coordinator.
     pub async fn ensure_offsets_topic(&self) -> Decided<()> {
-        if self.image().topic_named(OFFSETS_TOPIC).is_some() {
+        self.ensure_topic(Internal::Offsets).await
+    }
+
+    pub(super) async fn ensure_topic(&self, topic: Internal) -> Decided<()> {
+        if self.image().topic_named(topic.name()).is_some() {
             return Ok(());
         }
-        self.control(|answer| Control::CreateOffsetsTopic { answer }).await
+        self.shard.ensure_internal(topic).await
     }
 
     async fn control<A>(
         &self,
         ask: impl FnOnce(oneshot::Sender<Decided<A>>) -> Control,
     ) -> Decided<A> {
-        let ask = |answer| Ask::Control(ask(answer));
-        let decided = self.shard.mailboxes.ask(CONTROLLER_CORE, ask).await;
-        decided.unwrap_or(Err(ControlError::Stopping))
+        self.shard.control(ask).await
     }
 
     /// Asks the group's coordinator; the reply may take as long as a rebalance.
@@ -358,11 +352,15 @@ impl Broker {
     }
 
     /// The partition of the offsets topic that holds the group; the topic may not exist yet.
-    fn group_partition(&self, group_id: &str) -> Result<PartitionId, GroupError> {
+    pub(super) fn group_partition(&self, group_id: &str) -> Result<PartitionId, GroupError> {
+        self.home_of(OFFSETS_TOPIC, group_id).ok_or(GroupError::CoordinatorNotAvailable)
+    }
+
+    /// The partition of a coordinator's topic that holds the name, if the topic exists.
+    pub(super) fn home_of(&self, topic: &str, name: &str) -> Option<PartitionId> {
         let image = self.image();
-        let topic = image.topic_named(OFFSETS_TOPIC).ok_or(GroupError::CoordinatorNotAvailable)?;
-        let count = u32::try_from(topic.partitions.len()).ok().and_then(NonZeroU32::new);
-        let count = count.ok_or(GroupError::CoordinatorNotAvailable)?;
-        Ok(PartitionId { topic: topic.id, index: group::partition_for(group_id, count) })
+        let topic = image.topic_named(topic)?;
+        let count = u32::try_from(topic.partitions.len()).ok().and_then(NonZeroU32::new)?;
+        Some(PartitionId { topic: topic.id, index: group::partition_for(name, count) })
     }
 }

@@ -5,15 +5,18 @@ mod handed_over;
 mod handle;
 mod identity;
 mod start;
+mod transactions;
 
 pub use handle::Broker;
 #[cfg(test)]
 pub(crate) use start::run_core;
 pub use start::{Node, NodeInfo, NodeOptions, StartError, Stopper, start};
+pub use transactions::{Admission, Admitted, NotAdmitted};
 
 pub use crate::shard::{
-    AbortedTransaction, Acks, Append, AppendFailure, AppendTicket, Appended, Budget,
-    CheckpointError, ControlError, CoreCheckpoint, Decided, Ending, EpochEnd, EpochEndAsk,
-    GroupAnswer, Isolation, ListOffsetAsk, ListedOffset, LogDir, LogDirPartition, OffsetSpec,
-    PartitionError, Point, ReadOutcome, ReadRequest, Reservation, Stopping, WaitForStop,
+    AbortedTransaction, Acks, ActiveProducer, Append, AppendFailure, AppendTicket, Appended,
+    Budget, CheckpointError, ControlError, CoreCheckpoint, Decided, Ending, EpochEnd, EpochEndAsk,
+    GroupAnswer, Isolation, ListOffsetAsk, ListedOffset, LogDir, LogDirPartition, MarkerError,
+    OffsetSpec, PartitionError, Point, ReadOutcome, ReadRequest, Reservation, Stopping, TxnAnswer,
+    WaitForStop,
 };

@@ -9,6 +9,7 @@ use crate::records::metadata::MetadataRecord;
 
 pub const METADATA_VERSION: &str = "metadata.version";
 pub const ELIGIBLE_LEADERS: &str = "eligible.leader.replicas.version";
+pub const TRANSACTION_VERSION: &str = "transaction.version";
 pub const KRAFT_VERSION: &str = "kraft.version";
 
 /// `metadata.version` 4.3-IV0.
@@ -22,7 +23,7 @@ const FEATURES: [(&str, FeatureRange, Option<i16>); 7] = [
     ("group.version", FeatureRange { min: 0, max: 1 }, Some(1)),
     ("share.version", FeatureRange { min: 0, max: 1 }, Some(1)),
     ("streams.version", FeatureRange { min: 0, max: 1 }, Some(1)),
-    ("transaction.version", FeatureRange { min: 0, max: 2 }, Some(2)),
+    (TRANSACTION_VERSION, FeatureRange { min: 0, max: 2 }, Some(2)),
     (KRAFT_VERSION, FeatureRange { min: 0, max: 1 }, None),
 ];
 

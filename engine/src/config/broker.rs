@@ -33,6 +33,7 @@ pub struct BrokerConfig {
     pub connections: Connections,
     pub fetching: Fetching,
     pub groups: Groups,
+    pub transactions: Transactions,
     /// Of one core in one data folder.
     pub journal_bytes_max: u64,
     /// How long a stop seals logs that may as well stay in the journal.
@@ -95,6 +96,22 @@ pub struct Groups {
     pub members_max: u32,
 }
 
+#[derive(Clone, Debug, PartialEq)]
+pub struct Transactions {
+    pub topic: InternalTopic,
+    /// Only a setting of the topic: with one replica nothing depends on it.
+    pub min_insync_replicas: u32,
+    pub timeout_max: Millis,
+    /// How often transactions are looked for that their producer has left open.
+    pub abort_interval: Millis,
+    pub id_expiration: Millis,
+    /// How often transactional ids are looked for that nobody uses.
+    pub expire_interval: Millis,
+    /// How long a record that comes between two transactions of its producer waits for the second.
+    pub add_retry_max: Millis,
+    pub add_retry_pause: Millis,
+}
+
 impl BrokerConfig {
     /// Reads a properties file. Relative folders start at `working_folder`, as they do in Kafka.
     /// Either everything that is wrong, or the settings and what the log should say about them.
@@ -155,6 +172,7 @@ fn read(settings: &mut Settings, working_folder: &Path) -> BrokerConfig {
         connections: connections(settings),
         fetching: fetching(settings),
         groups: groups(settings),
+        transactions: transactions(settings),
         journal_bytes_max: settings.unsigned("corelog.journal.bytes"),
         seal_time_max: millis(settings, "corelog.stop.seal.ms"),
         statics: Arc::new(statics),
@@ -285,6 +303,29 @@ fn groups(settings: &mut Settings) -> Groups {
         session_timeout_max,
         initial_rebalance_delay: millis(settings, "group.initial.rebalance.delay.ms"),
         members_max: settings.unsigned_32("group.max.size"),
+    }
+}
+
+fn transactions(settings: &mut Settings) -> Transactions {
+    Transactions {
+        topic: InternalTopic {
+            partitions: settings.unsigned_32("transaction.state.log.num.partitions"),
+            replication_factor: factor(settings, "transaction.state.log.replication.factor"),
+            segment_bytes: settings.unsigned_32("transaction.state.log.segment.bytes"),
+        },
+        min_insync_replicas: settings.unsigned_32("transaction.state.log.min.isr"),
+        timeout_max: millis(settings, "transaction.max.timeout.ms"),
+        abort_interval: millis(
+            settings,
+            "transaction.abort.timed.out.transaction.cleanup.interval.ms",
+        ),
+        id_expiration: millis(settings, "transactional.id.expiration.ms"),
+        expire_interval: millis(
+            settings,
+            "transaction.remove.expired.transaction.cleanup.interval.ms",
+        ),
+        add_retry_max: millis(settings, "add.partitions.to.txn.retry.backoff.max.ms"),
+        add_retry_pause: millis(settings, "add.partitions.to.txn.retry.backoff.ms"),
     }
 }
 

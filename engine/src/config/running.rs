@@ -17,6 +17,8 @@ pub struct RunningConfig {
     /// Addresses, or hosts that stand for addresses, with a maximum of their own.
     pub connections_per_host_max: Vec<(String, usize)>,
     pub producer_id_expiration: Millis,
+    /// Whether a record may open a transaction only if its coordinator knows of it (KIP-890).
+    pub verifies_transactions: bool,
     pub cleaner: CleanerConfig,
 }
 
@@ -53,6 +55,9 @@ impl RunningConfig {
                 .and_then(|text| connections_per_host(&text))
                 .unwrap_or_default(),
             producer_id_expiration: Millis(unsigned("producer.id.expiration.ms")),
+            verifies_transactions: value("transaction.partition.verification.enable")
+                .and_then(|value| value.boolean())
+                .unwrap_or(true),
             cleaner: CleanerConfig {
                 backoff: Millis(unsigned("log.cleaner.backoff.ms")),
                 key_bytes: unsigned("log.cleaner.dedupe.buffer.size"),

@@ -14,6 +14,8 @@ pub enum Treatment {
 
 /// Broker keys that [`crate::config::BrokerConfig`] or a topic's configuration reads.
 const BROKER: &[&str] = &[
+    "add.partitions.to.txn.retry.backoff.max.ms",
+    "add.partitions.to.txn.retry.backoff.ms",
     "advertised.listeners",
     "auto.create.topics.enable",
     "authorizer.class.name",
@@ -89,6 +91,15 @@ const BROKER: &[&str] = &[
     "socket.receive.buffer.bytes",
     "socket.request.max.bytes",
     "socket.send.buffer.bytes",
+    "transaction.abort.timed.out.transaction.cleanup.interval.ms",
+    "transaction.max.timeout.ms",
+    "transaction.partition.verification.enable",
+    "transaction.remove.expired.transaction.cleanup.interval.ms",
+    "transaction.state.log.min.isr",
+    "transaction.state.log.num.partitions",
+    "transaction.state.log.replication.factor",
+    "transaction.state.log.segment.bytes",
+    "transactional.id.expiration.ms",
 ];
 
 /// Why whole families say nothing; the longest prefix counts.
@@ -152,9 +163,11 @@ const BECAUSE: &[(&str, &str)] = &[
     ("metadata.log.segment.", "the metadata log ends at its newest snapshot"),
     ("metadata.max.retention.", "the metadata log ends at its newest snapshot"),
     ("metadata.max.idle.", ITS_OWN_CONTROLLER),
-    ("transaction.", "there are no transactions"),
-    ("transactional.", "there are no transactions"),
-    ("add.partitions.to.txn.", "there are no transactions"),
+    ("transaction.state.log.load.", "a coordinator reads its partition in steps of fixed size"),
+    (
+        "transaction.two.phase.commit.",
+        "the version of InitProducerId that asks for it is not stable in Kafka either",
+    ),
     ("consumer.", "there are no groups of the newer protocol"),
     ("group.consumer.", "there are no groups of the newer protocol"),
     ("group.coordinator.rebalance.protocols", "there are no groups of the newer protocol"),

@@ -10,7 +10,8 @@ use crate::group::offset_table::OffsetKey;
 use crate::group::protocols::Protocols;
 use crate::group::record::GroupRecord;
 use crate::group::{
-    Generation, GroupId, InstanceId, MemberId, OffsetFetch, Output, Reply, RequestId, Ticket,
+    Generation, GroupId, InTransaction, InstanceId, Marker, MemberId, OffsetFetch, Output, Reply,
+    RequestId, Ticket,
 };
 use crate::types::Millis;
 
@@ -59,6 +60,8 @@ pub(crate) struct Pending {
 pub(crate) struct Appends {
     last: u64,
     pending: BTreeMap<Ticket, Pending>,
+    /// Ends of transactions under way, and who wants to know.
+    markers: BTreeMap<Ticket, (RequestId, Marker)>,
     /// Appends whose records cannot be written in any version of their format.
     unwritable: Vec<Ticket>,
 }
@@ -67,6 +70,7 @@ impl Appends {
     pub(crate) fn begin(
         &mut self,
         records: &[GroupRecord],
+        transaction: Option<InTransaction>,
         pending: Pending,
         outputs: &mut Vec<Output>,
     ) -> Ticket {
@@ -75,10 +79,32 @@ impl Appends {
         let ticket = Ticket(self.last);
         self.pending.insert(ticket, pending);
         match records.iter().map(encode).collect() {
-            Ok(records) => outputs.push(Output::Append { ticket, records }),
+            Ok(records) => outputs.push(Output::Append { ticket, records, transaction }),
             Err(_) => self.unwritable.push(ticket),
         }
         ticket
+    }
+
+    pub(crate) fn begin_marker(
+        &mut self,
+        request: RequestId,
+        marker: Marker,
+        outputs: &mut Vec<Output>,
+    ) {
+        self.last = self.last.strict_add(1);
+        let ticket = Ticket(self.last);
+        self.markers.insert(ticket, (request, marker));
+        outputs.push(Output::AppendMarker { ticket, marker });
+    }
+
+    pub(crate) fn take_marker(&mut self, ticket: Ticket) -> Option<(RequestId, Marker)> {
+        self.markers.remove(&ticket)
+    }
+
+    /// Everybody who waits for the end of a transaction to be in the log.
+    pub(crate) fn take_all_markers(&mut self) -> Vec<RequestId> {
+        let markers = std::mem::take(&mut self.markers);
+        markers.into_values().map(|(request, _)| request).collect()
     }
 
     /// The ticket that the next append will get.

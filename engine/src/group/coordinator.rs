@@ -1,7 +1,7 @@
 //! The coordinator of one partition of `__consumer_offsets`: it finds the group that an input is
 //! about, lets the rules beside this file decide, and keeps the account of appends and deadlines.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 
@@ -9,6 +9,7 @@ use crate::group::appends::{Appends, Change, Pending};
 use crate::group::group::Group;
 use crate::group::join;
 use crate::group::leave::leave_nothing;
+use crate::group::offset_table::Place;
 use crate::group::offsets::{fetch_nothing, refuse_commit};
 use crate::group::step::Step;
 use crate::group::timers::{Timer, Timers};
@@ -17,7 +18,8 @@ use crate::group::{
     ListGroups, Listed, Now, OffsetCommit, OffsetFetch, Output, Reply, Request, RequestId,
     SyncGroup, Ticket,
 };
-use crate::types::Millis;
+use crate::record::TransactionResult;
+use crate::types::{Millis, ProducerId};
 
 /// A pure state machine: inputs and the time go in, replies and records come out. It holds every
 /// group whose name hashes to its partition.
@@ -27,6 +29,10 @@ pub struct Coordinator {
     pub(crate) groups: BTreeMap<GroupId, Group>,
     pub(crate) timers: Timers,
     appends: Appends,
+    /// Groups with commits of a transaction that is open, by its producer.
+    pub(crate) transactions: BTreeMap<ProducerId, BTreeSet<GroupId>>,
+    /// The last record that was loaded.
+    pub(crate) loaded_to: Place,
 }
 
 impl Coordinator {
@@ -37,6 +43,8 @@ impl Coordinator {
             groups: BTreeMap::new(),
             timers: Timers::default(),
             appends: Appends::default(),
+            transactions: BTreeMap::new(),
+            loaded_to: Place::FIRST,
         }
     }
 
@@ -127,6 +135,7 @@ impl Coordinator {
                 let reply = Reply::ListGroups(self.list(&filter));
                 outputs.push(Output::Reply { request: id, reply });
             }
+            Request::EndTransaction(end) => self.appends.begin_marker(id, end, outputs),
         }
     }
 
@@ -172,6 +181,24 @@ impl Coordinator {
     }
 
     fn commit(&mut self, now: Now, id: RequestId, commit: OffsetCommit, outputs: &mut Vec<Output>) {
+        let (producer, group) =
+            (commit.transaction.map(|one| one.producer_id), commit.group.clone());
+        let ticket = self.appends.next_ticket();
+        self.commit_to(now, id, commit, outputs);
+        if let Some(producer) = producer
+            && ticket < self.appends.next_ticket()
+        {
+            self.transactions.entry(producer).or_default().insert(group);
+        }
+    }
+
+    fn commit_to(
+        &mut self,
+        now: Now,
+        id: RequestId,
+        commit: OffsetCommit,
+        outputs: &mut Vec<Output>,
+    ) {
         let (groups, mut step) = self.split(now, outputs);
         if let Some(group) = groups.get_mut(&commit.group) {
             group.commit(id, commit, &mut step);
@@ -233,6 +260,11 @@ impl Coordinator {
     }
 
     fn appended(&mut self, now: Now, ticket: Ticket, outputs: &mut Vec<Output>) {
+        if let Some((request, end)) = self.appends.take_marker(ticket) {
+            self.decide(end.producer_id, end.result);
+            outputs.push(Output::Reply { request, reply: Reply::EndTransaction(Ok(())) });
+            return;
+        }
         let (groups, mut step) = self.split(now, outputs);
         let Some(pending) = step.appends.take(ticket) else { return };
         let Pending { group: id, change, offsets, replies, fetches } = pending;
@@ -277,13 +309,17 @@ impl Coordinator {
         failure: AppendFailure,
         outputs: &mut Vec<Output>,
     ) {
+        if let Some((request, _)) = self.appends.take_marker(ticket) {
+            outputs.push(Output::Reply { request, reply: Reply::EndTransaction(Err(failure)) });
+            return;
+        }
         let (groups, mut step) = self.split(now, outputs);
         let Some(pending) = step.appends.take(ticket) else { return };
         let Pending { group: id, change, offsets, replies, fetches } = pending;
         let Some(group) = groups.get_mut(&id) else {
             unreachable!("group {id} is kept while one of its appends is under way")
         };
-        let error = failure.answer();
+        let error = GroupError::from(failure);
         group.appending -= 1;
         for key in &offsets {
             group.offsets.abandon(key, ticket);
@@ -306,6 +342,21 @@ impl Coordinator {
         }
         group.assert_invariants();
         self.forget_if_nothing(&id);
+    }
+
+    /// The log has the end of a producer's transaction.
+    pub(crate) fn decide(&mut self, producer: ProducerId, result: TransactionResult) {
+        for id in self.transactions.remove(&producer).unwrap_or_default() {
+            if let Some(group) = self.groups.get_mut(&id) {
+                group.offsets.decide(producer, result == TransactionResult::Commit);
+                group.assert_invariants();
+            }
+            self.forget_if_nothing(&id);
+        }
+    }
+
+    pub(crate) fn take_markers(&mut self) -> Vec<RequestId> {
+        self.appends.take_all_markers()
     }
 
     fn forget_if_nothing(&mut self, id: &GroupId) {
@@ -349,8 +400,11 @@ fn after_failure(
 ) -> Result<Vec<FetchedTopic>, GroupError> {
     match failure {
         AppendFailure::TooLarge => Ok(group.fetched(fetch)),
-        AppendFailure::Unavailable | AppendFailure::NotLeader | AppendFailure::Storage => {
-            Err(GroupError::NotCoordinator)
-        }
+        AppendFailure::Unavailable
+        | AppendFailure::NotLeader
+        | AppendFailure::Storage
+        | AppendFailure::ProducerEpoch
+        | AppendFailure::NotInTransaction
+        | AppendFailure::CoordinatorFenced => Err(GroupError::NotCoordinator),
     }
 }

@@ -2,6 +2,8 @@
 //! deleted. A deleted group must not come back as a heap of offsets that nobody deleted, so its
 //! own tombstone is the last record, and until that is stored the group accepts nothing.
 
+use std::collections::BTreeSet;
+
 use crate::group::appends::Change;
 use crate::group::group::Group;
 use crate::group::offset_table::OffsetKey;
@@ -44,8 +46,11 @@ impl Group {
         let since = self.state_since;
         self.enter(GroupState::Dead, step.now);
         self.state_since = since;
+        let latest = self.offsets.all_latest().map(|(key, _)| key);
+        let keys: BTreeSet<OffsetKey> =
+            latest.chain(self.offsets.all_undecided().map(|(key, _)| key)).collect();
         let mut records: Vec<GroupRecord> =
-            self.offsets.all_latest().map(|(key, _)| self.tombstone(key.0, key.1)).collect();
+            keys.into_iter().map(|key| self.tombstone(key.0, key.1)).collect();
         records.push(GroupRecord::Group { group: self.id.clone(), value: None });
         self.continue_deletion(records, request, step);
     }
@@ -88,9 +93,11 @@ impl Group {
         let retention = step.options.offsets_retention;
         let Some(from) = self.retention_from() else { return };
         let mut expired = Vec::new();
-        let mut some_stay = self.offsets.is_changing();
+        let mut some_stay =
+            self.offsets.is_changing() || self.offsets.all_undecided().next().is_some();
         for (key, offset) in self.offsets.all_latest() {
             if !self.is_subscribed(key.0.as_str())
+                && !self.offsets.is_undecided(key.0.as_str(), key.1)
                 && is_expired(offset, from, retention, step.now.wall)
             {
                 expired.push(key);
@@ -130,13 +137,12 @@ impl Group {
     pub(crate) fn forget_topic(&mut self, name: &TopicName, id: TopicId, step: &mut Step<'_>) {
         let is_of_topic =
             |offset: &Committed| offset.topic_id.is_none_or(|committed| committed == id);
-        let orphans = self
-            .offsets
-            .all_latest()
+        let all = self.offsets.all_latest().chain(self.offsets.all_undecided());
+        let orphans: BTreeSet<OffsetKey> = all
             .filter(|(key, offset)| key.0 == *name && is_of_topic(offset))
             .map(|(key, _)| key)
             .collect();
-        self.append_tombstones(orphans, step);
+        self.append_tombstones(orphans.into_iter().collect(), step);
     }
 
     fn append_tombstones(&mut self, keys: Vec<OffsetKey>, step: &mut Step<'_>) {

@@ -2,6 +2,8 @@
 
 use thiserror::Error;
 
+use crate::coordinator::AppendFailure;
+
 /// A refusal, as the client will see it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum GroupError {
@@ -27,6 +29,10 @@ pub enum GroupError {
     InvalidSessionTimeout,
     #[error("the group is rebalancing")]
     RebalanceInProgress,
+    #[error("a later epoch of the producer has committed already")]
+    InvalidProducerEpoch,
+    #[error("the offsets are not part of the producer's transaction")]
+    InvalidTxnState,
     #[error("the group has members")]
     NonEmptyGroup,
     #[error("there is no such group")]
@@ -58,6 +64,8 @@ impl GroupError {
             Self::UnknownMemberId => 25,
             Self::InvalidSessionTimeout => 26,
             Self::RebalanceInProgress => 27,
+            Self::InvalidProducerEpoch => 47,
+            Self::InvalidTxnState => 48,
             Self::NonEmptyGroup => 68,
             Self::GroupIdNotFound => 69,
             Self::MemberIdRequired => 79,
@@ -69,26 +77,16 @@ impl GroupError {
     }
 }
 
-/// Why the log did not take an append.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-pub enum AppendFailure {
-    #[error("the records do not fit one batch")]
-    TooLarge,
-    #[error("too few replicas took the records in time")]
-    Unavailable,
-    #[error("this node does not lead the partition any more")]
-    NotLeader,
-    #[error("the disk failed")]
-    Storage,
-}
-
-impl AppendFailure {
+impl From<AppendFailure> for GroupError {
     /// What a client is told: try here again, find the new coordinator, or give up.
-    pub(crate) const fn answer(self) -> GroupError {
-        match self {
-            Self::TooLarge => GroupError::UnknownServerError,
-            Self::Unavailable => GroupError::CoordinatorNotAvailable,
-            Self::NotLeader | Self::Storage => GroupError::NotCoordinator,
+    fn from(failure: AppendFailure) -> Self {
+        match failure {
+            AppendFailure::TooLarge => Self::UnknownServerError,
+            AppendFailure::Unavailable => Self::CoordinatorNotAvailable,
+            AppendFailure::NotLeader | AppendFailure::Storage => Self::NotCoordinator,
+            AppendFailure::ProducerEpoch => Self::InvalidProducerEpoch,
+            AppendFailure::NotInTransaction => Self::InvalidTxnState,
+            AppendFailure::CoordinatorFenced => Self::NotCoordinator,
         }
     }
 }

@@ -14,8 +14,8 @@ use crate::group::protocols::{CONSUMER_PROTOCOL_TYPE, Protocols, subscribed_topi
 use crate::group::record::{GroupRecord, StoredGroup, StoredMember};
 use crate::group::step::Step;
 use crate::group::{
-    Generation, GroupError, GroupId, InstanceId, Joined, JoinedMember, MemberId, Now, Protocol,
-    Reply, RequestId, Ticket,
+    Generation, GroupError, GroupId, InTransaction, InstanceId, Joined, JoinedMember, MemberId,
+    Now, Protocol, Reply, RequestId, Ticket,
 };
 use crate::types::{Millis, Timestamp};
 
@@ -316,13 +316,36 @@ impl Group {
         replies: Vec<(RequestId, Reply)>,
         step: &mut Step<'_>,
     ) -> Ticket {
+        self.append_as_part_of(None, records, change, replies, step)
+    }
+
+    /// Sends records of this group to the log, as a part of a transaction if one is given.
+    pub(crate) fn append_as_part_of(
+        &mut self,
+        transaction: Option<InTransaction>,
+        records: Vec<GroupRecord>,
+        change: Change,
+        replies: Vec<(RequestId, Reply)>,
+        step: &mut Step<'_>,
+    ) -> Ticket {
         let expected = step.appends.next_ticket();
         let mut offsets = Vec::new();
         for record in &records {
             match record {
                 GroupRecord::Offset { topic, index, value, .. } => {
                     let key = (topic.clone(), *index);
-                    self.offsets.begin(key.clone(), expected, value.clone());
+                    match (transaction, value.clone()) {
+                        (Some(transaction), Some(value)) => {
+                            let producer = transaction.producer_id;
+                            self.offsets.begin_in_transaction(
+                                key.clone(),
+                                expected,
+                                producer,
+                                value,
+                            );
+                        }
+                        (_, value) => self.offsets.begin(key.clone(), expected, value),
+                    }
                     offsets.push(key);
                 }
                 GroupRecord::Group { .. } => {}
@@ -330,7 +353,7 @@ impl Group {
         }
         let pending =
             Pending { group: self.id.clone(), change, offsets, replies, fetches: Vec::new() };
-        let ticket = step.append(&records, pending);
+        let ticket = step.append(&records, transaction, pending);
         assert_eq!(ticket, expected, "an append slipped in between");
         self.appending += 1;
         self.last_append = Some(ticket);

@@ -12,7 +12,8 @@ use crate::group::group::Group;
 use crate::group::record::GroupRecord;
 use crate::group::timers::Timer;
 use crate::group::{GroupError, JoinRefused, Now, Output, Reply};
-use crate::types::{TopicId, TopicName};
+use crate::record::TransactionResult;
+use crate::types::{ProducerId, TopicId, TopicName};
 
 impl Coordinator {
     /// Takes one record of the log, in the log's order, before the first step. Records of kinds
@@ -23,6 +24,8 @@ impl Coordinator {
         key: &Bytes,
         value: Option<&Bytes>,
     ) -> Result<(), DecodeRecordError> {
+        self.loaded_to = self.loaded_to.next_loaded();
+        let place = self.loaded_to;
         match decode(key, value)? {
             None => {}
             Some(GroupRecord::Offset { group, topic, index, value }) => {
@@ -35,7 +38,7 @@ impl Coordinator {
                 let group =
                     self.groups.entry(group.clone()).or_insert_with(|| Group::new(group, now));
                 group.durable = true;
-                group.offsets.load(&(topic, index), value);
+                group.offsets.load(&(topic, index), place, value);
             }
             Some(GroupRecord::Group { group, value: Some(stored) }) => {
                 let mut loaded = Group::from_stored(group.clone(), stored, now);
@@ -59,6 +62,33 @@ impl Coordinator {
         Ok(())
     }
 
+    /// Takes one record that is part of a transaction: it counts when the transaction is committed.
+    pub fn replay_in_transaction(
+        &mut self,
+        now: Now,
+        producer: ProducerId,
+        key: &Bytes,
+        value: Option<&Bytes>,
+    ) -> Result<(), DecodeRecordError> {
+        self.loaded_to = self.loaded_to.next_loaded();
+        let place = self.loaded_to;
+        // Nothing but offsets is ever part of a transaction.
+        if let Some(GroupRecord::Offset { group, topic, index, value: Some(value) }) =
+            decode(key, value)?
+        {
+            self.transactions.entry(producer).or_default().insert(group.clone());
+            let group = self.groups.entry(group.clone()).or_insert_with(|| Group::new(group, now));
+            group.durable = true;
+            group.offsets.load_in_transaction((topic, index), place, producer, value);
+        }
+        Ok(())
+    }
+
+    /// Takes the end of a producer's transaction.
+    pub fn replay_end(&mut self, producer: ProducerId, result: TransactionResult) {
+        self.decide(producer, result);
+    }
+
     /// The log is read: members get a full session timeout to be heard of, since their heartbeats
     /// went elsewhere. A group above today's limit rebalances, so that its members can commit
     /// before some of them are refused.
@@ -78,14 +108,22 @@ impl Coordinator {
 
     /// Topics that offsets were committed for, as far as the commits say which.
     pub fn topics_with_offsets(&self) -> BTreeSet<(TopicName, TopicId)> {
-        let offsets = self.groups.values().flat_map(|group| group.offsets.all_latest());
-        offsets.filter_map(|((name, _), offset)| Some((name, offset.topic_id?))).collect()
+        let all = |group: &Group| {
+            let latest = group.offsets.all_latest();
+            let every = latest.chain(group.offsets.all_undecided());
+            every.map(|(key, offset)| (key, offset.topic_id)).collect::<Vec<_>>()
+        };
+        let offsets = self.groups.values().flat_map(all);
+        offsets.filter_map(|((name, _), id)| Some((name, id?))).collect()
     }
 
     /// The partition goes to another node: everybody who waits is told to look for it.
     pub fn unload(mut self, outputs: &mut Vec<Output>) {
         let error = GroupError::NotCoordinator;
         let refuse = |request, reply: Reply| Output::Reply { request, reply: reply.refused(error) };
+        for request in self.take_markers() {
+            outputs.push(refuse(request, Reply::EndTransaction(Ok(()))));
+        }
         for pending in self.take_pending() {
             if let Change::Deletion { rest: _, request: Some(request) } = pending.change {
                 outputs.push(refuse(request, Reply::DeleteGroup(Ok(()))));

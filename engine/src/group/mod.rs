@@ -19,7 +19,6 @@ mod names;
 mod offset_table;
 mod offsets;
 mod options;
-mod partition;
 mod protocols;
 mod rebalance;
 mod record;
@@ -30,20 +29,22 @@ mod step;
 mod sync;
 mod timers;
 
+pub use crate::coordinator::{
+    AppendFailure, Marker, Now, RecordBytes, RequestId, Ticket, partition_for,
+};
 pub use coordinator::Coordinator;
-pub use error::{AppendFailure, GroupError};
+pub use error::GroupError;
 pub use format::DecodeRecordError;
 pub use group::GroupState;
 pub use names::{Generation, GroupId, InstanceId, MemberId};
 pub use offset_table::Committed;
 pub use options::GroupOptions;
-pub use partition::partition_for;
 pub use reply::{
     CommittedTopic, DeletedTopic, Described, DescribedMember, FetchedTopic, JoinRefused, Joined,
-    JoinedMember, Left, Listed, Output, RecordBytes, Reply, Synced,
+    JoinedMember, Left, Listed, Output, Reply, Synced,
 };
 pub use request::{
-    CommitPartition, CommitTopic, DeleteGroup, DescribeGroup, FetchTopic, Heartbeat, Input,
-    JoinGroup, LeaveGroup, Leaving, ListGroups, Now, OffsetCommit, OffsetDelete, OffsetFetch,
-    Protocol, Request, RequestId, SyncGroup, Ticket,
+    CommitPartition, CommitTopic, DeleteGroup, DescribeGroup, FetchTopic, Heartbeat, InTransaction,
+    Input, JoinGroup, LeaveGroup, Leaving, ListGroups, OffsetCommit, OffsetDelete, OffsetFetch,
+    Protocol, Request, SyncGroup,
 };

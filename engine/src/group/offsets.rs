@@ -18,8 +18,9 @@ impl Group {
             step.reply(request, refuse_commit(commit.topics, error));
             return;
         }
-        // A commit is a sign of life as good as a heartbeat.
-        if matches!(self.state, GroupState::Stable | GroupState::PreparingRebalance)
+        // A commit is a sign of life as good as a heartbeat, unless it is a producer's.
+        if commit.transaction.is_none()
+            && matches!(self.state, GroupState::Stable | GroupState::PreparingRebalance)
             && let Some(member) = &commit.member
         {
             self.expect_heartbeat(member, step);
@@ -54,7 +55,9 @@ impl Group {
         if records.is_empty() {
             step.reply(request, reply);
         } else {
-            self.append(records, Change::Offsets, vec![(request, reply)], step);
+            let replies = vec![(request, reply)];
+            let change = Change::Offsets;
+            self.append_as_part_of(commit.transaction, records, change, replies, step);
         }
     }
 
@@ -69,13 +72,15 @@ impl Group {
         let claims_membership =
             commit.generation.is_some() || commit.member.is_some() || commit.instance.is_some();
         if !claims_membership {
-            return Err(GroupError::UnknownMemberId);
+            // Producers of old clients did not say for which member they commit (KIP-447).
+            let is_old_producer = commit.transaction.is_some();
+            return if is_old_producer { Ok(()) } else { Err(GroupError::UnknownMemberId) };
         }
         self.identify(commit.member.as_ref(), commit.instance.as_ref())?;
         if commit.generation != Some(self.generation) {
             return Err(GroupError::IllegalGeneration);
         }
-        if self.state == GroupState::CompletingRebalance {
+        if commit.transaction.is_none() && self.state == GroupState::CompletingRebalance {
             return Err(GroupError::RebalanceInProgress);
         }
         Ok(())
@@ -96,7 +101,7 @@ impl Group {
 
     /// What the log holds now.
     pub(crate) fn fetched(&self, fetch: OffsetFetch) -> Vec<FetchedTopic> {
-        match fetch.topics {
+        match &fetch.topics {
             None => self
                 .offsets
                 .all_durable()
@@ -105,19 +110,38 @@ impl Group {
                     id: None,
                     partitions: partitions
                         .into_iter()
-                        .map(|(index, found)| (index, Ok(Some(found.clone()))))
+                        .map(|(index, found)| {
+                            let found = Ok(Some(found.clone()));
+                            (index, self.stable(&fetch, name.as_str(), index, found))
+                        })
                         .collect(),
                 })
                 .collect(),
-            Some(topics) => topics.into_iter().map(|topic| self.fetched_topic(topic)).collect(),
+            Some(topics) => {
+                topics.iter().map(|topic| self.fetched_topic(&fetch, topic.clone())).collect()
+            }
         }
     }
 
-    fn fetched_topic(&self, topic: FetchTopic) -> FetchedTopic {
+    /// What was found, unless the reader wants to wait for a transaction that may replace it.
+    fn stable(
+        &self,
+        fetch: &OffsetFetch,
+        topic: &str,
+        index: PartitionIndex,
+        found: Result<Option<Committed>, GroupError>,
+    ) -> Result<Option<Committed>, GroupError> {
+        if fetch.require_stable && self.offsets.is_undecided(topic, index) {
+            return Err(GroupError::UnstableOffsetCommit);
+        }
+        found
+    }
+
+    fn fetched_topic(&self, fetch: &OffsetFetch, topic: FetchTopic) -> FetchedTopic {
         let find = |index: PartitionIndex| {
             let found = self.offsets.durable(&topic.name, index);
             let found = found.filter(|found| is_of_topic(found, topic.id));
-            (index, Ok(found.cloned()))
+            (index, self.stable(fetch, &topic.name, index, Ok(found.cloned())))
         };
         let partitions = topic.partitions.iter().map(|index| find(*index)).collect();
         FetchedTopic { name: topic.name, id: topic.id, partitions }

@@ -3,12 +3,10 @@
 use bytes::Bytes;
 
 use crate::group::{
-    Committed, Generation, GroupError, GroupId, GroupState, InstanceId, MemberId, RequestId, Ticket,
+    AppendFailure, Committed, Generation, GroupError, GroupId, GroupState, InTransaction,
+    InstanceId, Marker, MemberId, RecordBytes, RequestId, Ticket,
 };
 use crate::types::{PartitionIndex, TopicId, TopicName};
-
-/// A record of `__consumer_offsets`: key, and value or tombstone.
-pub type RecordBytes = (Bytes, Option<Bytes>);
 
 /// One thing to do.
 #[derive(Clone, Debug, PartialEq)]
@@ -17,7 +15,9 @@ pub enum Output {
     Reply { request: RequestId, reply: Reply },
     /// Append these records as one batch, in the order of tickets, and report the ticket's end
     /// with `Appended` or `AppendFailed`.
-    Append { ticket: Ticket, records: Vec<RecordBytes> },
+    Append { ticket: Ticket, records: Vec<RecordBytes>, transaction: Option<InTransaction> },
+    /// Append the end of a transaction, in the order of tickets, and report it as an append.
+    AppendMarker { ticket: Ticket, marker: Marker },
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -33,6 +33,7 @@ pub enum Reply {
     DescribeGroup(Result<Described, GroupError>),
     DeleteGroup(Result<(), GroupError>),
     ListGroups(Vec<Listed>),
+    EndTransaction(Result<(), AppendFailure>),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -152,6 +153,7 @@ impl Reply {
             Self::DescribeGroup(_) => Self::DescribeGroup(Err(error)),
             Self::DeleteGroup(_) => Self::DeleteGroup(Err(error)),
             Self::ListGroups(groups) => Self::ListGroups(groups),
+            Self::EndTransaction(_) => Self::EndTransaction(Err(AppendFailure::NotLeader)),
         }
     }
 }

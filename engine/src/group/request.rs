@@ -4,26 +4,13 @@
 use bytes::Bytes;
 use codec::Uuid;
 
-use crate::group::{AppendFailure, Generation, GroupId, InstanceId, MemberId};
-use crate::types::{LeaderEpoch, Millis, PartitionIndex, Timestamp, TopicId, TopicName};
-
-/// The time of a step. Sessions and rebalances run on the monotonic clock, so that setting the
-/// wall clock neither expires nor immortalises a member; commits are stamped with the wall clock.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Now {
-    /// Since any fixed point; never goes back.
-    pub monotonic: Millis,
-    /// Since 1970.
-    pub wall: Timestamp,
-}
-
-/// Names a request for as long as its reply is owed; the coordinator never looks into it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct RequestId(pub u64);
-
-/// Names an append; later appends have greater tickets.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Ticket(pub u64);
+use crate::group::{
+    AppendFailure, Generation, GroupId, InstanceId, Marker, MemberId, RequestId, Ticket,
+};
+use crate::types::{
+    LeaderEpoch, Millis, PartitionIndex, ProducerEpoch, ProducerId, TopicId, TopicName,
+    VerificationGuard,
+};
 
 /// One thing that happened.
 #[derive(Clone, Debug)]
@@ -32,7 +19,8 @@ pub enum Input {
     Request { id: RequestId, request: Request },
     /// `next_deadline()` has come. Ticking early or often does no harm.
     Tick,
-    /// The records of this append, and of all before it that did not fail, are committed.
+    /// The records of this append, and of all before it that did not fail, are committed. The ends of
+    /// appends are told in the order of their tickets, where transactions are part of them.
     Appended { ticket: Ticket },
     /// The records of this append will never be in the log.
     AppendFailed { ticket: Ticket, failure: AppendFailure },
@@ -52,6 +40,8 @@ pub enum Request {
     DescribeGroup(DescribeGroup),
     DeleteGroup(DeleteGroup),
     ListGroups(ListGroups),
+    /// A coordinator of transactions has decided.
+    EndTransaction(Marker),
 }
 
 /// One assignment strategy that a member supports, with what it tells the leader under it.
@@ -136,8 +126,19 @@ pub struct OffsetCommit {
     pub retention: Option<Millis>,
     /// Version 9 and later: a missing group is `GroupIdNotFound`, before it `IllegalGeneration`.
     pub group_id_not_found_supported: bool,
+    /// Set for TxnOffsetCommit: the offsets count once the transaction is committed (KIP-98, KIP-447).
+    pub transaction: Option<InTransaction>,
     /// Only topics that exist and that the client may read.
     pub topics: Vec<CommitTopic>,
+}
+
+/// The producer whose transaction a commit is part of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InTransaction {
+    pub producer_id: ProducerId,
+    pub epoch: ProducerEpoch,
+    /// What the coordinator of the transaction has vouched for, where the log did not know it yet.
+    pub guard: Option<VerificationGuard>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -5,7 +5,7 @@ use crate::group::appends::{Appends, Pending};
 use crate::group::record::GroupRecord;
 use crate::group::timers::{Timer, Timers};
 use crate::group::{GroupError, GroupId, GroupOptions, MemberId, Now, Output, Reply, RequestId};
-use crate::group::{JoinRefused, Joined, Synced, Ticket};
+use crate::group::{InTransaction, JoinRefused, Joined, Synced, Ticket};
 use crate::types::Millis;
 
 pub(crate) struct Step<'a> {
@@ -54,7 +54,12 @@ impl Step<'_> {
     }
 
     /// Sends records to the log; `pending` is what happens when they are there.
-    pub(crate) fn append(&mut self, records: &[GroupRecord], pending: Pending) -> Ticket {
-        self.appends.begin(records, pending, self.outputs)
+    pub(crate) fn append(
+        &mut self,
+        records: &[GroupRecord],
+        transaction: Option<InTransaction>,
+        pending: Pending,
+    ) -> Ticket {
+        self.appends.begin(records, transaction, pending, self.outputs)
     }
 }

@@ -205,6 +205,7 @@ impl Log {
         let mut state = self.state.borrow_mut();
         state.direct_write_bytes_min = options.direct_write_bytes_min;
         state.write_back_bytes = options.write_back_bytes;
+        state.producers.require_verification(options.verifies_transactions);
         *self.options.borrow_mut() = options;
     }
 

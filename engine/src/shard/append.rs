@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 
 use futures_channel::oneshot;
 
-use crate::log::Origin;
+use crate::log::{AppendContext, Origin};
 use crate::shard::Shard;
 use crate::shard::request::{Acks, Append, AppendFailure, Appended, PartitionError};
 
@@ -54,7 +54,8 @@ impl Shard {
             Ok(partition) => partition,
             Err(error) => return AppendTicket::failed(error.into()),
         };
-        let placing = partition.place(append.batches, Origin::Client);
+        let context = AppendContext { guard: append.guard, ..AppendContext::of(Origin::Client) };
+        let placing = partition.place(append.batches, context);
         AppendTicket::here(async move {
             let placed = placing.wait().await?;
             let appended = placed.appended;

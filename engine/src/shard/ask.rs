@@ -12,14 +12,18 @@ use crate::journal::Replay;
 use crate::log::Opening;
 use crate::shard::checkpoint::Known;
 use crate::shard::controller::Control;
-use crate::shard::coordinator::GroupAnswer;
 use crate::shard::folders::Found;
+use crate::shard::groups::GroupAnswer;
 use crate::shard::logdirs::LogDirShare;
+use crate::shard::markers::{MarkerAsk, MarkerError};
+use crate::shard::producers::{ActiveProducer, AdmissionAsk};
 use crate::shard::request::{
     Append, AppendFailure, Appended, EpochEnd, EpochEndAsk, ListOffsetAsk, ListedOffset,
     PartitionError, ReadOutcome, ReadRequest,
 };
-use crate::types::{Offset, PartitionId, PartitionIndex, TopicId};
+use crate::shard::transactions::TxnAnswer;
+use crate::txn;
+use crate::types::{Offset, PartitionId, PartitionIndex, TopicId, VerificationGuard};
 
 /// One result for each item asked, in the order asked.
 pub type Each<T> = Vec<Result<T, PartitionError>>;
@@ -64,6 +68,29 @@ pub enum Ask {
     EveryGroup {
         request: group::Request,
         answer: oneshot::Sender<Vec<GroupAnswer>>,
+    },
+    Transaction {
+        partition: PartitionIndex,
+        request: txn::Request,
+        answer: oneshot::Sender<TxnAnswer>,
+    },
+    /// The same question to every coordinator of this core.
+    EveryTransaction {
+        request: txn::Request,
+        answer: oneshot::Sender<Vec<TxnAnswer>>,
+    },
+    /// The ends of transactions; each result comes when its marker is on disk.
+    WriteMarkers {
+        asks: Vec<MarkerAsk>,
+        answer: oneshot::Sender<Vec<Result<(), MarkerError>>>,
+    },
+    Admissions {
+        asks: Vec<AdmissionAsk>,
+        answer: oneshot::Sender<Each<Option<VerificationGuard>>>,
+    },
+    Producers {
+        asks: Vec<PartitionId>,
+        answer: oneshot::Sender<Each<Vec<ActiveProducer>>>,
     },
     /// Only for the controller's core.
     Control(Control),

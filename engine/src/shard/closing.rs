@@ -34,6 +34,9 @@ impl Shard {
         for host in std::mem::take(&mut *self.coordinators.borrow_mut()).into_values() {
             host.leave();
         }
+        for host in std::mem::take(&mut *self.transactions.borrow_mut()).into_values() {
+            host.leave();
+        }
         let partitions: Vec<_> =
             std::mem::take(&mut *self.partitions.borrow_mut()).into_values().collect();
         let logs: Vec<_> = partitions.iter().map(|partition| partition.opened()).collect();

@@ -62,10 +62,27 @@ pub enum Control {
     AllocateProducerIds {
         answer: Answer<Result<ProducerIdBlock, CommandError>>,
     },
-    /// Creates the topic of group offsets unless it is there.
-    CreateOffsetsTopic {
+    /// Creates a topic of the broker's own unless it is there.
+    CreateInternalTopic {
+        topic: Internal,
         answer: Answer<()>,
     },
+}
+
+/// A topic in which a coordinator keeps its state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Internal {
+    Offsets,
+    Transactions,
+}
+
+impl Internal {
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Offsets => command::CONSUMER_OFFSETS,
+            Self::Transactions => command::TRANSACTION_STATE,
+        }
+    }
 }
 
 pub struct Controller {
@@ -211,11 +228,15 @@ impl Controller {
                 };
                 answered(outcome, answer)
             }
-            Control::CreateOffsetsTopic { answer } => {
-                let topics = if image.topic_named(command::CONSUMER_OFFSETS).is_some() {
+            Control::CreateInternalTopic { topic, answer } => {
+                let wanted = match topic {
+                    Internal::Offsets => command::consumer_offsets(&config),
+                    Internal::Transactions => command::transaction_state(&config),
+                };
+                let topics = if image.topic_named(topic.name()).is_some() {
                     Vec::new()
                 } else {
-                    vec![reachable(command::consumer_offsets(&config), image)]
+                    vec![reachable(wanted, image)]
                 };
                 let outcome = command::create_topics(image, &config, &topics, false, &mut new_id);
                 for (name, created) in &outcome.answers {

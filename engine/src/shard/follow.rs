@@ -6,13 +6,17 @@ use std::sync::Arc;
 use futures_channel::oneshot;
 
 use crate::cluster::{ClusterImage, placement};
+use crate::group;
 use crate::journal::Replay;
 use crate::log::Opening;
 use crate::shard::Shard;
 use crate::shard::checkpoint::{Known, Remembered};
-use crate::shard::coordinator::{CoordinatorHost, OFFSETS_TOPIC};
-use crate::shard::options::{group_options, log_options};
+use crate::shard::groups::{OFFSETS_TOPIC, TopicDeleted};
+use crate::shard::host::Host;
+use crate::shard::options::{group_options, log_options, txn_options};
 use crate::shard::partition::{Home, Partition};
+use crate::shard::transactions::TRANSACTIONS_TOPIC;
+use crate::txn;
 use crate::types::{PartitionId, TopicId, TopicName};
 
 impl Shard {
@@ -153,9 +157,14 @@ impl Shard {
 
     fn coordinator_arrives(self: &Rc<Self>, partition: &Rc<Partition>) {
         if partition.topic.as_str() == OFFSETS_TOPIC {
-            let host =
-                CoordinatorHost::start(self, Rc::clone(partition), group_options(&self.config));
+            let rules = group::Coordinator::new(group_options(&self.config));
+            let host = Host::start(self, Rc::clone(partition), rules);
             self.coordinators.borrow_mut().insert(partition.id.index, host);
+        }
+        if partition.topic.as_str() == TRANSACTIONS_TOPIC {
+            let rules = txn::Coordinator::new(txn_options(&self.image(), &self.config));
+            let host = Host::start(self, Rc::clone(partition), rules);
+            self.transactions.borrow_mut().insert(partition.id.index, host);
         }
     }
 
@@ -166,13 +175,19 @@ impl Shard {
                 host.leave();
             }
         }
+        if partition.topic.as_str() == TRANSACTIONS_TOPIC {
+            let host = self.transactions.borrow_mut().remove(&partition.id.index);
+            if let Some(host) = host {
+                host.leave();
+            }
+        }
     }
 
     /// Offsets of a topic that is gone would be taken for those of a later topic of its name.
     fn forget_offsets(&self, name: &TopicName, id: TopicId) {
         let hosts: Vec<_> = self.coordinators.borrow().values().cloned().collect();
         for host in hosts {
-            host.topic_deleted(name, id);
+            host.happen(TopicDeleted { name: name.clone(), id });
         }
     }
 }

@@ -8,23 +8,27 @@ mod checkpoint;
 mod cleaner;
 mod closing;
 mod controller;
-mod coordinator;
 mod deletion;
 mod folders;
 mod follow;
 mod gather;
+mod groups;
+mod host;
 mod journals;
 mod logdirs;
 mod mailbox;
+mod markers;
 mod metadata_log;
 mod offline;
 mod offsets;
 mod openings;
 mod options;
 mod partition;
+mod producers;
 mod read;
 mod request;
 mod stopping;
+mod transactions;
 mod upkeep;
 mod waiters;
 
@@ -33,13 +37,16 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use futures_channel::oneshot;
 use futures_util::StreamExt;
 use futures_util::lock::Mutex;
 
 use crate::cluster::ClusterImage;
 use crate::cluster::command::ProducerIdBlock;
 use crate::config::BrokerConfig;
+use crate::group;
 use crate::io::{Event, Runtime};
+use crate::txn;
 use crate::types::limits::OPENINGS_MAX;
 use crate::types::{BrokerId, CoreId, LeaderEpoch, PartitionId, PartitionIndex, ProducerId};
 
@@ -50,24 +57,30 @@ use checkpoint::Remembered;
 pub use checkpoint::{CheckpointError, CoreCheckpoint, Point};
 pub(crate) use checkpoint::{Known, remove_others};
 pub use closing::Ending;
-pub(crate) use controller::{Control, Controller};
+pub(crate) use controller::{Control, Controller, Internal};
 pub use controller::{ControlError, Decided};
-use coordinator::CoordinatorHost;
-pub use coordinator::GroupAnswer;
-pub(crate) use coordinator::OFFSETS_TOPIC;
 pub(crate) use folders::{DataFolders, Found, Offline};
 use gather::Gather;
+pub use groups::GroupAnswer;
+pub(crate) use groups::OFFSETS_TOPIC;
+use host::Host;
 use journals::Journals;
 pub use logdirs::{LogDir, LogDirPartition};
 pub(crate) use mailbox::{Mailbox, Mailboxes};
+pub(crate) use markers::MarkerAsk;
+pub use markers::MarkerError;
 pub(crate) use metadata_log::{METADATA_FOLDER, MetadataError, MetadataLog};
 pub(crate) use options::{Sizes, running_config};
 use partition::Partition;
+pub use producers::ActiveProducer;
+pub(crate) use producers::AdmissionAsk;
 pub use request::{
     AbortedTransaction, Acks, Append, AppendFailure, Appended, EpochEnd, EpochEndAsk, Isolation,
     ListOffsetAsk, ListedOffset, OffsetSpec, PartitionError, ReadOutcome, ReadRequest,
 };
 pub use stopping::{Stopping, WaitForStop};
+pub(crate) use transactions::TRANSACTIONS_TOPIC;
+pub use transactions::TxnAnswer;
 
 /// The core that decides over metadata.
 pub(crate) const CONTROLLER_CORE: CoreId = CoreId(0);
@@ -95,7 +108,8 @@ pub(crate) struct Shard {
     begun_event: Event,
     image: RefCell<Arc<ClusterImage>>,
     partitions: RefCell<BTreeMap<PartitionId, Rc<Partition>>>,
-    coordinators: RefCell<BTreeMap<PartitionIndex, Rc<CoordinatorHost>>>,
+    coordinators: RefCell<BTreeMap<PartitionIndex, Rc<Host<group::Coordinator>>>>,
+    transactions: RefCell<BTreeMap<PartitionIndex, Rc<Host<txn::Coordinator>>>>,
     /// Held by whoever writes the core's checkpoint.
     remembered: Mutex<Remembered>,
     /// Identities for idempotent producers that this core may give out.
@@ -139,6 +153,7 @@ impl Shard {
             image: RefCell::new(Arc::new(ClusterImage::new(""))),
             partitions: RefCell::default(),
             coordinators: RefCell::default(),
+            transactions: RefCell::default(),
             remembered: Mutex::default(),
             producer_ids: Cell::new(None),
             is_sound: Cell::new(true),
@@ -204,7 +219,35 @@ impl Shard {
         }
     }
 
-    pub fn take_producer_id(&self) -> Option<ProducerId> {
+    /// An identity for a producer that no other has had. Blocks of them come from the controller.
+    pub async fn next_producer_id(&self) -> Decided<ProducerId> {
+        loop {
+            if let Some(id) = self.take_producer_id() {
+                return Ok(id);
+            }
+            let block = self.control(|answer| Control::AllocateProducerIds { answer }).await?;
+            let block =
+                block.map_err(|error| ControlError::Storage { reason: error.to_string() })?;
+            self.give_producer_ids(block);
+        }
+    }
+
+    /// Makes sure that a topic of the broker's own is there, and that this core knows it.
+    pub async fn ensure_internal(&self, topic: Internal) -> Decided<()> {
+        self.control(|answer| Control::CreateInternalTopic { topic, answer }).await
+    }
+
+    /// Asks the controller, wherever it is.
+    pub async fn control<A>(
+        &self,
+        ask: impl FnOnce(oneshot::Sender<Decided<A>>) -> Control,
+    ) -> Decided<A> {
+        let ask = |answer| Ask::Control(ask(answer));
+        let decided = self.mailboxes.ask(CONTROLLER_CORE, ask).await;
+        decided.unwrap_or(Err(ControlError::Stopping))
+    }
+
+    fn take_producer_id(&self) -> Option<ProducerId> {
         let block = self.producer_ids.take()?;
         let next = ProducerId::new(block.start.get().strict_add(1))?;
         let len = block.len.strict_sub(1);
@@ -212,7 +255,7 @@ impl Shard {
         Some(block.start)
     }
 
-    pub fn give_producer_ids(&self, block: ProducerIdBlock) {
+    fn give_producer_ids(&self, block: ProducerIdBlock) {
         self.producer_ids.set((block.len > 0).then_some(block));
     }
 
@@ -260,6 +303,21 @@ impl Shard {
             }
             Ask::EveryGroup { request, answer } => self.runtime.spawn(async move {
                 drop(answer.send(shard.every_group(request).await));
+            }),
+            Ask::Transaction { partition, request, answer } => {
+                shard.begin_transaction_request(partition, request, answer);
+            }
+            Ask::EveryTransaction { request, answer } => self.runtime.spawn(async move {
+                drop(answer.send(shard.every_transaction(request).await));
+            }),
+            Ask::WriteMarkers { asks, answer } => self.runtime.spawn(async move {
+                drop(answer.send(shard.write_markers(asks).await));
+            }),
+            Ask::Admissions { asks, answer } => self.runtime.spawn(async move {
+                drop(answer.send(shard.begin_admissions(asks).await));
+            }),
+            Ask::Producers { asks, answer } => self.runtime.spawn(async move {
+                drop(answer.send(shard.describe_producers(asks).await));
             }),
             Ask::Control(control) => {
                 // Asks go to the controller's core only; elsewhere the asker sees it gone.

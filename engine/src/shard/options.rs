@@ -1,11 +1,13 @@
 //! From a topic's configuration to the options of its logs.
 
+use crate::cluster::features::TRANSACTION_VERSION;
 use crate::cluster::{ClusterImage, ConfigResource, Topic};
 use crate::config::{self, BrokerConfig, RunningConfig, TopicConfig};
 use crate::group::GroupOptions;
 use crate::journal::JournalOptions;
 use crate::log::{CleanRules, LogOptions};
 use crate::record::TimestampType;
+use crate::txn::{TransactionVersion, TxnOptions};
 use crate::types::Millis;
 use crate::types::limits::JOURNAL_FILE_BYTES;
 
@@ -36,6 +38,18 @@ pub fn group_options(config: &BrokerConfig) -> GroupOptions {
     }
 }
 
+/// What transactions may do on this node.
+pub fn txn_options(image: &ClusterImage, config: &BrokerConfig) -> TxnOptions {
+    let transactions = &config.transactions;
+    TxnOptions {
+        timeout_max: transactions.timeout_max,
+        abort_interval: transactions.abort_interval,
+        id_expiration: transactions.id_expiration,
+        expire_interval: transactions.expire_interval,
+        version: TransactionVersion::of_level(image.feature(TRANSACTION_VERSION)),
+    }
+}
+
 /// What no topic's settings say: how much memory and disk the logs of a core work with.
 #[derive(Clone, Debug, Default)]
 pub struct Sizes {
@@ -60,6 +74,7 @@ pub fn log_options(
     sizes: &Sizes,
 ) -> LogOptions {
     let topic_config = topic_config(image, config, topic);
+    let running = running_config(image, config);
     let is_compacted = topic_config.cleanup_policy.compact;
     // A segment is closed before its first record must have been through a pass.
     let lag_max = if is_compacted { topic_config.max_compaction_lag } else { Millis(u64::MAX) };
@@ -85,7 +100,8 @@ pub fn log_options(
             config::TimestampType::CreateTime => TimestampType::CreateTime,
             config::TimestampType::LogAppendTime => TimestampType::LogAppendTime,
         },
-        producer_age_max: running_config(image, config).producer_id_expiration,
+        producer_age_max: running.producer_id_expiration,
+        verifies_transactions: running.verifies_transactions,
         topic_id: Some(topic.id),
         ..sizes.log.clone()
     }

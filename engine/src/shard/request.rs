@@ -6,7 +6,7 @@ use thiserror::Error;
 
 use crate::log::{AppendError, NotDurable};
 use crate::record::CheckedBatch;
-use crate::types::{LeaderEpoch, Offset, PartitionId, ProducerId, Timestamp};
+use crate::types::{LeaderEpoch, Offset, PartitionId, ProducerId, Timestamp, VerificationGuard};
 
 /// When an append is answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,6 +25,8 @@ pub struct Append {
     pub acks: Acks,
     /// The epoch that the client believes in, if it says.
     pub leader_epoch: Option<LeaderEpoch>,
+    /// What a batch that may open a transaction was admitted with.
+    pub guard: Option<VerificationGuard>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -102,6 +102,7 @@ impl Client {
             instance: None,
             retention: None,
             group_id_not_found_supported: true,
+            transaction: None,
             topics: vec![topic],
         };
         let reply = self.ask_group(group, Request::OffsetCommit(commit)).await;

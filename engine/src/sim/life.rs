@@ -70,7 +70,8 @@ fn properties(folders: &[&str]) -> String {
          log.flush.offset.checkpoint.interval.ms=100\noffsets.topic.num.partitions=2\n\
          offsets.topic.segment.bytes=1048576\ngroup.initial.rebalance.delay.ms=0\n\
          group.min.session.timeout.ms=100\n\
-         metadata.log.max.record.bytes.between.snapshots=1500\nlog.cleaner.backoff.ms=40\nlog.index.size.max.bytes=64\nlog.index.interval.bytes=500\n"
+         metadata.log.max.record.bytes.between.snapshots=1500\nlog.cleaner.backoff.ms=40\nlog.index.size.max.bytes=64\nlog.index.interval.bytes=500\n\
+         transaction.partition.verification.enable=false\n"
     )
 }
 

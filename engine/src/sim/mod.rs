@@ -15,6 +15,7 @@ mod client;
 mod committer;
 mod compacted;
 mod decay;
+mod exact;
 mod failing;
 mod lease;
 mod ledger;

@@ -194,7 +194,9 @@ impl Client {
     ) -> AppendTicket {
         self.model.borrow_mut().ledger(id).send(tag, batch);
         let batches = vec![batch.clone()];
-        self.broker.submit_append(Append { partition: id, batches, acks, leader_epoch: None }).await
+        self.broker
+            .submit_append(Append { partition: id, batches, acks, leader_epoch: None, guard: None })
+            .await
     }
 
     async fn request(&mut self, producer: &mut Producer, under_way: &mut VecDeque<Vec<Sent>>) {

@@ -13,7 +13,7 @@ use crate::types::{Offset, PartitionId, Timestamp};
 /// How late a waiting reader may learn of what others know already.
 const WAKE_MAX: Duration = Duration::from_millis(50);
 
-fn request(
+pub(super) fn request(
     partition: PartitionId,
     from: Offset,
     max_bytes: usize,
@@ -32,7 +32,7 @@ fn request(
 
 /// The batches of an answer, after every check that needs nothing but the answer. `is_compacted`:
 /// offsets may be missing.
-fn batches_of(outcome: &ReadOutcome, from: Offset, is_compacted: bool) -> Vec<Batch> {
+pub(super) fn batches_of(outcome: &ReadOutcome, from: Offset, is_compacted: bool) -> Vec<Batch> {
     let mut batches = Vec::new();
     let mut next = None;
     let bytes: Vec<u8> = outcome.records.concat();
@@ -54,7 +54,7 @@ fn batches_of(outcome: &ReadOutcome, from: Offset, is_compacted: bool) -> Vec<Ba
 
 /// What a consumer of committed records makes of the answer, as KIP-98 says: of each batch, whether
 /// the application is given it.
-fn shown<'b>(batches: &'b [Batch], outcome: &ReadOutcome) -> Vec<(&'b Batch, bool)> {
+pub(super) fn shown<'b>(batches: &'b [Batch], outcome: &ReadOutcome) -> Vec<(&'b Batch, bool)> {
     let mut aborted = outcome.aborted.clone();
     aborted.sort_by_key(|transaction| transaction.first_offset);
     let (mut aborted, mut leaving_out) = (aborted.into_iter().peekable(), BTreeSet::new());

@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::broker::{Acks, Append, AppendFailure};
-use crate::log::Origin;
 use crate::log::producers::ProducerError;
+use crate::log::{AppendContext, Origin};
 use crate::record::{BatchBuilder, CheckedBatch, Compression, ControlRecord, TransactionResult};
 use crate::sim::client::Client;
 use crate::sim::lease::Lease;
@@ -124,8 +124,13 @@ impl Client {
                 ledger.transactions.send(open.id, tag);
             }
             self.note(format!("sends {tag:?} to {to:?}, in a transaction"));
-            let append =
-                Append { partition: to, batches: vec![batch], acks: Acks::All, leader_epoch: None };
+            let append = Append {
+                partition: to,
+                batches: vec![batch],
+                acks: Acks::All,
+                leader_epoch: None,
+                guard: None,
+            };
             under_way.push((to, tag, self.broker.submit_append(append).await));
             if self.one_in(3) {
                 self.rest().await;
@@ -251,8 +256,11 @@ impl Client {
     ) -> Result<crate::broker::Appended, AppendFailure> {
         let gone = crate::broker::PartitionError::UnknownTopicOrPartition;
         let owner = self.shards.owner_of(to).ok_or(gone)?;
-        let placed =
-            owner.led_partition(to, None)?.place(vec![batch], Origin::Coordinator).wait().await?;
+        let placed = owner
+            .led_partition(to, None)?
+            .place(vec![batch], AppendContext::of(Origin::Coordinator))
+            .wait()
+            .await?;
         placed.log.durable(placed.appended.receipt).await?;
         Ok(crate::broker::Appended {
             base_offset: placed.appended.base_offset,

@@ -29,6 +29,9 @@ pub const BLOCK_BYTES: usize = 4096;
 /// makes a batch that the log refuses or that holds everybody else up.
 pub const GROUP_TOMBSTONES_PER_APPEND_MAX: usize = 1000;
 
+/// The most tombstones of transactional ids in one append, for the same reason.
+pub const TXN_TOMBSTONES_PER_APPEND_MAX: usize = 1000;
+
 /// Asks that wait in one core's mailbox.
 pub const MAILBOX_ASKS_MAX: usize = 1024;
 

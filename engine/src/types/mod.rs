@@ -7,7 +7,7 @@ mod numbers;
 pub use names::{TopicId, TopicName, TopicNameError};
 pub use numbers::{
     BrokerId, CoreId, LeaderEpoch, Millis, Offset, PartitionIndex, ProducerEpoch, ProducerId,
-    Sequence, Timestamp,
+    Sequence, Timestamp, VerificationGuard,
 };
 
 /// One partition, as the engine addresses it: the topic's id never comes back, its name may.

@@ -103,6 +103,12 @@ impl Timestamp {
     pub const NONE: Self = Self(-1);
 }
 
+/// The proof that a coordinator has a partition in a producer's transaction: handed out by the
+/// partition's log when the question begins, handed back with the records that it was for. A
+/// transaction that ended in between has made it worthless.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct VerificationGuard(pub u64);
+
 /// A span of time in milliseconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Millis(pub u64);

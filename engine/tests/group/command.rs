@@ -6,10 +6,13 @@ use bytes::Bytes;
 use codec::Uuid;
 use engine::group::{
     CommitPartition, CommitTopic, DeleteGroup, DescribeGroup, FetchTopic, Generation, GroupId,
-    Heartbeat, InstanceId, JoinGroup, LeaveGroup, Leaving, ListGroups, MemberId, OffsetCommit,
-    OffsetDelete, OffsetFetch, Protocol, Request, SyncGroup,
+    Heartbeat, InTransaction, InstanceId, JoinGroup, LeaveGroup, Leaving, ListGroups, Marker,
+    MemberId, OffsetCommit, OffsetDelete, OffsetFetch, Protocol, Request, SyncGroup,
 };
-use engine::types::{LeaderEpoch, Millis, PartitionIndex, TopicId, TopicName};
+use engine::record::TransactionResult;
+use engine::types::{
+    LeaderEpoch, Millis, PartitionIndex, ProducerEpoch, ProducerId, TopicId, TopicName,
+};
 
 use crate::show::long_member;
 
@@ -106,6 +109,7 @@ impl Command {
             }),
             "describe" => Request::DescribeGroup(DescribeGroup { group: self.group() }),
             "delete" => Request::DeleteGroup(DeleteGroup { group: self.group() }),
+            "end" => Request::EndTransaction(self.marker()),
             "list" => Request::ListGroups(ListGroups {
                 states: self.words("states"),
                 types: self.words("types"),
@@ -177,8 +181,31 @@ impl Command {
             instance: self.instance(),
             retention: self.named.contains_key("retention").then(|| self.millis("retention", 0)),
             group_id_not_found_supported: self.number("v", 9) >= 9,
+            transaction: self.named.get("producer").map(|_| self.transaction()),
             topics: topics.collect(),
         }
+    }
+
+    /// `producer=7` or `producer=7:3`
+    fn transaction(&self) -> InTransaction {
+        let text = self.named.get("producer").expect("a producer");
+        let (id, epoch) = text.split_once(':').unwrap_or((text.as_str(), "0"));
+        InTransaction {
+            producer_id: ProducerId::new(id.parse().expect("a producer id")).expect("an id"),
+            epoch: ProducerEpoch::new(epoch.parse().expect("an epoch")).expect("an epoch"),
+            guard: None,
+        }
+    }
+
+    fn marker(&self) -> Marker {
+        let InTransaction { producer_id, epoch, .. } = self.transaction();
+        let result = match self.plain.first().map(String::as_str) {
+            Some("commit") => TransactionResult::Commit,
+            Some("abort") => TransactionResult::Abort,
+            other => panic!("a transaction does not end by {other:?}"),
+        };
+        let coordinator_epoch = LeaderEpoch::ZERO;
+        Marker { producer_id, epoch, result, coordinator_epoch, transaction_version: 2 }
     }
 
     fn fetch(&self) -> OffsetFetch {

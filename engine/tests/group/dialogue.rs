@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use codec::Uuid;
 use engine::group::{
-    AppendFailure, Coordinator, GroupOptions, Input, Now, Output, RecordBytes, RequestId, Ticket,
+    AppendFailure, Coordinator, GroupOptions, Input, Marker, Now, Output, RecordBytes, RequestId,
+    Ticket,
 };
-use engine::types::{Millis, Timestamp, TopicName};
+use engine::types::{Millis, ProducerId, Timestamp, TopicName};
 
 use crate::command::{Command, topic_id};
 use crate::show;
@@ -22,8 +23,15 @@ pub struct Dialogue {
     joins: u8,
     /// Appends are committed as they come, unless the dialogue holds them.
     holds_appends: bool,
-    under_way: BTreeMap<Ticket, Vec<RecordBytes>>,
-    log: Vec<RecordBytes>,
+    under_way: BTreeMap<Ticket, Vec<Logged>>,
+    log: Vec<Logged>,
+}
+
+/// What the log has.
+enum Logged {
+    /// With the producer whose transaction it is part of.
+    Record(Option<ProducerId>, RecordBytes),
+    End(Marker),
 }
 
 impl Dialogue {
@@ -134,9 +142,18 @@ impl Dialogue {
         let mut tickets = Vec::new();
         for output in outputs {
             shown.extend(show::output(&output));
-            if let Output::Append { ticket, records } = output {
-                self.under_way.insert(ticket, records);
-                tickets.push(ticket);
+            match output {
+                Output::Append { ticket, records, transaction } => {
+                    let producer = transaction.map(|one| one.producer_id);
+                    let records = records.into_iter().map(|one| Logged::Record(producer, one));
+                    self.under_way.insert(ticket, records.collect());
+                    tickets.push(ticket);
+                }
+                Output::AppendMarker { ticket, marker } => {
+                    self.under_way.insert(ticket, vec![Logged::End(marker)]);
+                    tickets.push(ticket);
+                }
+                Output::Reply { .. } => {}
             }
         }
         for ticket in tickets {
@@ -179,8 +196,20 @@ impl Dialogue {
         self.under_way.clear();
         let mut shown: Vec<String> = outputs.iter().flat_map(show::output).collect();
         let now = self.now();
-        for (key, value) in &self.log {
-            self.coordinator.replay(now, key, value.as_ref()).expect("a readable log");
+        for logged in &self.log {
+            match logged {
+                Logged::Record(None, (key, value)) => {
+                    let replayed = self.coordinator.replay(now, key, value.as_ref());
+                    replayed.expect("a readable log");
+                }
+                Logged::Record(Some(producer), (key, value)) => {
+                    let value = value.as_ref();
+                    let replayed =
+                        self.coordinator.replay_in_transaction(now, *producer, key, value);
+                    replayed.expect("a readable log");
+                }
+                Logged::End(end) => self.coordinator.replay_end(end.producer_id, end.result),
+            }
         }
         let mut outputs = Vec::new();
         self.coordinator.loaded(now, &mut outputs);

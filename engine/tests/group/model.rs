@@ -213,6 +213,7 @@ impl World {
             instance: None,
             retention: None,
             group_id_not_found_supported: true,
+            transaction: None,
             topics: vec![topic],
         });
         let id = self.next_id();
@@ -274,6 +275,7 @@ impl World {
             Output::Append { records, .. } => records.iter().any(|(key, _)| {
                 matches!(GroupKey::decode(key).unwrap(), GroupKey::GroupMetadata(_))
             }),
+            Output::AppendMarker { .. } => true,
         });
         assert_eq!(others.count(), 0, "{outputs:?}");
         assert_eq!(before, describe(&mut self.coordinator, now));
@@ -289,7 +291,9 @@ impl World {
     fn hear(&mut self, outputs: Vec<Output>) {
         for output in outputs {
             match output {
-                Output::Append { ticket, records } => {
+                Output::AppendMarker { .. } => panic!("nobody has transactions here"),
+                Output::Append { ticket, records, transaction } => {
+                    assert_eq!(transaction, None, "nobody has transactions here");
                     let last = self.under_way.last_key_value().map(|(last, _)| *last);
                     assert!(last < Some(ticket), "tickets rise");
                     self.under_way.insert(ticket, records);
@@ -563,6 +567,7 @@ fn a_group_of_many_offsets_is_deleted_in_parts_and_entirely() {
         instance: None,
         retention: None,
         group_id_not_found_supported: true,
+        transaction: None,
         topics: vec![topic],
     };
     world.ask(0, Request::OffsetCommit(commit));

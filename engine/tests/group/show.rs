@@ -79,9 +79,15 @@ pub fn output(output: &Output) -> Vec<String> {
             shown.extend(lines.map(|line| format!("   {line}")));
             shown
         }
-        Output::Append { ticket, records } => {
+        Output::Append { ticket, records, transaction } => {
+            let part = transaction
+                .map_or_else(String::new, |one| format!(" in {}:{}", one.producer_id, one.epoch));
             let records = records.iter().map(record);
-            records.map(|text| format!("append {} {text}", ticket.0)).collect()
+            records.map(|text| format!("append {}{part} {text}", ticket.0)).collect()
+        }
+        Output::AppendMarker { ticket, marker } => {
+            let producer = format!("{}:{}", marker.producer_id, marker.epoch);
+            vec![format!("append {} {:?} of {producer}", ticket.0, marker.result)]
         }
     }
 }
@@ -189,6 +195,8 @@ fn reply(reply: &Reply) -> Vec<String> {
         }
         Reply::DescribeGroup(Err(error)) => vec![format!("describe {error:?}")],
         Reply::DeleteGroup(outcome) => vec![format!("delete {}", self::outcome(outcome.err()))],
+        Reply::EndTransaction(Ok(())) => vec!["end ok".to_owned()],
+        Reply::EndTransaction(Err(failure)) => vec![format!("end {failure:?}")],
         Reply::ListGroups(groups) => {
             let groups = groups.iter().map(|group| {
                 let kind = Some(group.protocol_type.as_str()).filter(|text| !text.is_empty());

@@ -47,6 +47,11 @@ answered! {
     DeleteRecords,
     InitProducerId,
     OffsetForLeaderEpoch,
+    AddPartitionsToTxn,
+    AddOffsetsToTxn,
+    EndTxn,
+    WriteTxnMarkers,
+    TxnOffsetCommit,
     DescribeConfigs,
     AlterConfigs,
     DescribeLogDirs,
@@ -55,6 +60,9 @@ answered! {
     IncrementalAlterConfigs,
     OffsetDelete,
     DescribeCluster,
+    DescribeProducers,
+    DescribeTransactions,
+    ListTransactions,
     DescribeTopicPartitions,
 }
 
@@ -79,7 +87,7 @@ mod tests {
     use super::*;
 
     /// What Apache Kafka 4.3.1 answers to ApiVersions on a broker's listener, for these APIs.
-    const KAFKA: [(i16, i16, i16); 28] = [
+    const KAFKA: [(i16, i16, i16); 36] = [
         (0, 0, 13),
         (1, 4, 18),
         (2, 1, 11),
@@ -99,6 +107,11 @@ mod tests {
         (21, 0, 2),
         (22, 0, 5),
         (23, 2, 4),
+        (24, 0, 5),
+        (25, 0, 4),
+        (26, 0, 5),
+        (27, 1, 2),
+        (28, 0, 5),
         (32, 1, 4),
         (33, 0, 2),
         (35, 1, 5),
@@ -107,6 +120,9 @@ mod tests {
         (44, 0, 1),
         (47, 0, 0),
         (60, 0, 2),
+        (61, 0, 0),
+        (65, 0, 0),
+        (66, 0, 2),
         (75, 0, 0),
     ];
 

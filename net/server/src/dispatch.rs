@@ -104,6 +104,11 @@ impl<'context> Call<'context> {
             Api::OffsetForLeaderEpoch => {
                 self.answer(handler::offset_for_leader_epoch::handle).await
             }
+            Api::AddPartitionsToTxn => self.answer(handler::add_partitions_to_txn::handle).await,
+            Api::AddOffsetsToTxn => self.answer(handler::add_offsets_to_txn::handle).await,
+            Api::EndTxn => self.answer(handler::end_txn::handle).await,
+            Api::WriteTxnMarkers => self.answer(handler::write_txn_markers::handle).await,
+            Api::TxnOffsetCommit => self.answer(handler::txn_offset_commit::handle).await,
             Api::DescribeConfigs => self.answer(handler::describe_configs::handle).await,
             Api::AlterConfigs => self.answer(handler::alter_configs::handle).await,
             Api::DescribeLogDirs => self.answer(handler::describe_log_dirs::handle).await,
@@ -114,6 +119,9 @@ impl<'context> Call<'context> {
             }
             Api::OffsetDelete => self.answer(handler::offset_delete::handle).await,
             Api::DescribeCluster => self.answer(handler::describe_cluster::handle).await,
+            Api::DescribeProducers => self.answer(handler::describe_producers::handle).await,
+            Api::DescribeTransactions => self.answer(handler::describe_transactions::handle).await,
+            Api::ListTransactions => self.answer(handler::list_transactions::handle).await,
             Api::DescribeTopicPartitions => {
                 self.answer(handler::describe_topic_partitions::handle).await
             }

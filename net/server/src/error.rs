@@ -7,6 +7,7 @@ use engine::group::GroupError;
 use engine::log::producers::ProducerError;
 use engine::log::{AppendError, NotDurable};
 use engine::record::{RecordError, RecordErrorKind};
+use engine::txn::TxnError;
 use wire::ErrorCode;
 
 /// The error code of the wire for a refusal of the engine.
@@ -48,6 +49,12 @@ impl Coded for RecordError {
 }
 
 impl Coded for GroupError {
+    fn error_code(&self) -> ErrorCode {
+        ErrorCode::from_code(Self::code(*self)).unwrap_or(ErrorCode::UnknownServerError)
+    }
+}
+
+impl Coded for TxnError {
     fn error_code(&self) -> ErrorCode {
         ErrorCode::from_code(Self::code(*self)).unwrap_or(ErrorCode::UnknownServerError)
     }
@@ -145,6 +152,8 @@ mod tests {
             GroupError::UnknownMemberId,
             GroupError::InvalidSessionTimeout,
             GroupError::RebalanceInProgress,
+            GroupError::InvalidProducerEpoch,
+            GroupError::InvalidTxnState,
             GroupError::NonEmptyGroup,
             GroupError::GroupIdNotFound,
             GroupError::MemberIdRequired,
@@ -154,6 +163,26 @@ mod tests {
             GroupError::UnstableOffsetCommit,
         ] {
             assert_eq!(Coded::code(&error), GroupError::code(error), "{error:?}");
+        }
+    }
+
+    #[test]
+    fn every_refusal_of_a_transaction_has_a_code_of_the_wire() {
+        for error in [
+            TxnError::UnknownServerError,
+            TxnError::CoordinatorLoadInProgress,
+            TxnError::CoordinatorNotAvailable,
+            TxnError::NotCoordinator,
+            TxnError::InvalidRequest,
+            TxnError::InvalidTxnState,
+            TxnError::InvalidProducerIdMapping,
+            TxnError::InvalidTransactionTimeout,
+            TxnError::ConcurrentTransactions,
+            TxnError::ProducerFenced,
+            TxnError::TransactionalIdNotFound,
+            TxnError::TransactionAbortable,
+        ] {
+            assert_eq!(Coded::code(&error), TxnError::code(error), "{error:?}");
         }
     }
 

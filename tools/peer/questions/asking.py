@@ -43,6 +43,11 @@ APIS = {
     "DeleteRecords": 21,
     "InitProducerId": 22,
     "OffsetForLeaderEpoch": 23,
+    "AddPartitionsToTxn": 24,
+    "AddOffsetsToTxn": 25,
+    "EndTxn": 26,
+    "WriteTxnMarkers": 27,
+    "TxnOffsetCommit": 28,
     "DescribeConfigs": 32,
     "AlterConfigs": 33,
     "DescribeLogDirs": 35,
@@ -51,6 +56,9 @@ APIS = {
     "IncrementalAlterConfigs": 44,
     "OffsetDelete": 47,
     "DescribeCluster": 60,
+    "DescribeProducers": 61,
+    "DescribeTransactions": 65,
+    "ListTransactions": 66,
     "DescribeTopicPartitions": 75,
 }
 

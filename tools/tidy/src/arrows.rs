@@ -24,7 +24,7 @@ pub const CRATES: [(&str, &[&str]); 12] = [
 ];
 
 /// Each folder of the engine and the folders it may import. What is missing here may not exist.
-pub const ENGINE: [(&str, &[&str]); 15] = [
+pub const ENGINE: [(&str, &[&str]); 16] = [
     ("types", &[]),
     ("records", &["types"]),
     ("record", &["types"]),
@@ -35,34 +35,81 @@ pub const ENGINE: [(&str, &[&str]); 15] = [
     ("replica", &["types"]),
     ("quorum", &["types", "records", "record"]),
     ("cluster", &["types", "records", "record", "config"]),
-    ("group", &["types", "records", "record"]),
-    ("txn", &["types", "records", "record"]),
+    ("coordinator", &["types", "record"]),
+    ("group", &["types", "records", "record", "coordinator"]),
+    ("txn", &["types", "records", "record", "coordinator"]),
     (
         "shard",
         &[
-            "types", "records", "record", "config", "io", "log", "journal", "replica", "quorum",
-            "cluster", "group", "txn",
+            "types",
+            "records",
+            "record",
+            "config",
+            "io",
+            "log",
+            "journal",
+            "replica",
+            "quorum",
+            "cluster",
+            "coordinator",
+            "group",
+            "txn",
         ],
     ),
     (
         "broker",
         &[
-            "types", "records", "record", "config", "io", "log", "journal", "replica", "quorum",
-            "cluster", "group", "txn", "shard",
+            "types",
+            "records",
+            "record",
+            "config",
+            "io",
+            "log",
+            "journal",
+            "replica",
+            "quorum",
+            "cluster",
+            "coordinator",
+            "group",
+            "txn",
+            "shard",
         ],
     ),
     (
         "sim",
         &[
-            "types", "records", "record", "config", "io", "log", "journal", "replica", "quorum",
-            "cluster", "group", "txn", "shard", "broker",
+            "types",
+            "records",
+            "record",
+            "config",
+            "io",
+            "log",
+            "journal",
+            "replica",
+            "quorum",
+            "cluster",
+            "coordinator",
+            "group",
+            "txn",
+            "shard",
+            "broker",
         ],
     ),
 ];
 
 /// Folders of the engine that decide and never do.
-pub const PURE: [&str; 9] =
-    ["types", "records", "record", "config", "cluster", "group", "replica", "quorum", "txn"];
+pub const PURE: [&str; 10] = [
+    "types",
+    "records",
+    "record",
+    "config",
+    "cluster",
+    "coordinator",
+    "group",
+    "replica",
+    "quorum",
+    "txn",
+];
 
 /// What a decision has no business with, as it looks in code.
 const DEEDS: [&str; 10] = [

@@ -20,6 +20,18 @@ pub fn consumer_offsets(config: &BrokerConfig) -> CreateTopic {
     create(CONSUMER_OFFSETS, topic, vec![("compression.type", "producer".to_owned())])
 }
 
+/// The topic of transactional ids, as it is created when the first of them is asked for.
+pub fn transaction_state(config: &BrokerConfig) -> CreateTopic {
+    let topic = &config.transactions.topic;
+    let min_insync = config.transactions.min_insync_replicas.to_string();
+    let more = vec![
+        ("compression.type", "uncompressed".to_owned()),
+        ("min.insync.replicas", min_insync),
+        ("unclean.leader.election.enable", "false".to_owned()),
+    ];
+    create(TRANSACTION_STATE, topic, more)
+}
+
 fn create(name: &str, topic: &InternalTopic, more: Vec<(&str, String)>) -> CreateTopic {
     let common = [
         ("cleanup.policy", "compact".to_owned()),

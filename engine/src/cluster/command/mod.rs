@@ -21,7 +21,7 @@ pub use configs::{
 pub use describe::describe_configs;
 pub use error::{CommandError, CommandErrorKind};
 pub use internal_topic::{
-    CONSUMER_OFFSETS, METADATA, TRANSACTION_STATE, consumer_offsets, is_internal,
+    CONSUMER_OFFSETS, METADATA, TRANSACTION_STATE, consumer_offsets, is_internal, transaction_state,
 };
 pub use leadership::{fence_broker, unfence_broker};
 pub use partitions::{GrowAnswers, GrowTopic, create_partitions};

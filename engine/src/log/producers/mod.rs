@@ -20,13 +20,14 @@ pub use batch::{BatchContent, ProducerBatch};
 pub use error::ProducerError;
 pub use rules::CompletedTransaction;
 pub use state::{BatchMetadata, ProducerState};
-pub use verification::VerificationGuard;
 
 use self::rules::Change;
 use self::verification::Verification;
 use crate::log::format::producer_snapshot::ProducerSnapshotEntry;
 use crate::log::format::transaction_index::AbortedTransaction;
-use crate::types::{Millis, Offset, ProducerEpoch, ProducerId, Sequence, Timestamp};
+use crate::types::{
+    Millis, Offset, ProducerEpoch, ProducerId, Sequence, Timestamp, VerificationGuard,
+};
 
 /// Who appends a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -116,6 +117,11 @@ impl Producers {
             restored.producers.insert(entry.producer_id, state);
         }
         restored
+    }
+
+    /// A setting of the broker that may change while it runs.
+    pub fn require_verification(&mut self, requires_verification: bool) {
+        self.requires_verification = requires_verification;
     }
 
     /// What a snapshot file is made of, in the order of producer ids.

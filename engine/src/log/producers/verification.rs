@@ -2,12 +2,7 @@
 //! batch could open a transaction that nobody will ever end, and hold back every reader with
 //! `read_committed` for good (KIP-890).
 
-use crate::types::{Millis, ProducerEpoch, Sequence, Timestamp};
-
-/// Handed out when a verification begins, handed back with the batch that it was for. A transaction
-/// that ended in between has made it worthless.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct VerificationGuard(pub(super) u64);
+use crate::types::{Millis, ProducerEpoch, Sequence, Timestamp, VerificationGuard};
 
 /// A verification that is under way for one producer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

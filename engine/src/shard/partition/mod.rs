@@ -17,7 +17,7 @@ pub use ending::Closed;
 
 use crate::io::{Fault, IoError, Moment, Operation, Runtime};
 use crate::journal::Journal;
-use crate::log::{self, AppendContext, AppendError, Kept, Log, LogOptions, Opening, Origin};
+use crate::log::{self, AppendContext, AppendError, Kept, Log, LogOptions, Opening};
 use crate::record::CheckedBatch;
 use crate::shard::budget::Budget;
 use crate::shard::folders::DataFolders;
@@ -75,7 +75,7 @@ enum Slot {
 
 struct Queued {
     batches: Vec<CheckedBatch>,
-    origin: Origin,
+    context: AppendContext,
     placed: oneshot::Sender<Result<Placed, AppendFailure>>,
 }
 
@@ -220,17 +220,17 @@ impl Partition {
     }
 
     /// Decides the place of the batches now, or puts them in line behind those that wait.
-    pub fn place(self: &Rc<Self>, batches: Vec<CheckedBatch>, origin: Origin) -> Placing {
+    pub fn place(self: &Rc<Self>, batches: Vec<CheckedBatch>, context: AppendContext) -> Placing {
         if self.queue.borrow().is_empty()
             && let Some(log) = self.opened().or_else(|| self.open_unwritten())
         {
-            match self.append_to(&log, &batches, origin) {
+            match self.append_to(&log, &batches, &context) {
                 Err(AppendFailure::Log(AppendError::Full)) => {}
                 decided => return Placing::Now(decided),
             }
         }
         let (placed, receiver) = oneshot::channel();
-        self.queue.borrow_mut().push_back(Queued { batches, origin, placed });
+        self.queue.borrow_mut().push_back(Queued { batches, context, placed });
         if !self.is_draining.replace(true) {
             let partition = Rc::clone(self);
             self.runtime.spawn(async move { partition.drain().await });
@@ -242,11 +242,10 @@ impl Partition {
         &self,
         log: &Rc<Log>,
         batches: &[CheckedBatch],
-        origin: Origin,
+        context: &AppendContext,
     ) -> Result<Placed, AppendFailure> {
         let now = self.runtime.wall_clock();
-        let appended =
-            log.append(batches, self.leader_epoch.get(), &AppendContext::of(origin), now)?;
+        let appended = log.append(batches, self.leader_epoch.get(), context, now)?;
         Ok(Placed { log: Rc::clone(log), appended })
     }
 
@@ -256,7 +255,7 @@ impl Partition {
             let log = self.log().await;
             let Some(queued) = self.queue.borrow_mut().pop_front() else { break };
             let result = match &log {
-                Ok(log) => self.append_to(log, &queued.batches, queued.origin),
+                Ok(log) => self.append_to(log, &queued.batches, &queued.context),
                 Err(error) => Err(AppendFailure::Partition(error.clone())),
             };
             if let (Err(AppendFailure::Log(AppendError::Full)), Ok(log)) = (&result, &log) {

@@ -1,4 +1,4 @@
-//! Which broker coordinates a group or a transaction. The topic that keeps groups is made when it is
+//! Which broker coordinates a group or a transaction. The topic that keeps them is made when it is
 //! first asked for.
 
 use wire::ErrorCode;
@@ -78,8 +78,14 @@ async fn find(context: &Context, version: i16, key_type: i8, key: &str) -> Resul
             image::broker(context, context.broker.node().to_wire())
                 .ok_or(ErrorCode::CoordinatorNotAvailable)
         }
+        KeyType::Transaction => {
+            let ensured = context.broker.ensure_transactions_topic().await;
+            ensured.map_err(|_| ErrorCode::CoordinatorNotAvailable)?;
+            // Every transaction is coordinated by the only broker there is.
+            image::broker(context, context.broker.node().to_wire())
+                .ok_or(ErrorCode::CoordinatorNotAvailable)
+        }
         // There are no such coordinators, and a client that asks may ask again.
-        KeyType::Transaction => Err(ErrorCode::CoordinatorNotAvailable),
         KeyType::Share if VERSION_SHARE <= version && is_share_key(key) => {
             Err(ErrorCode::CoordinatorNotAvailable)
         }

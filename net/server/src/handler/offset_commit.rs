@@ -53,6 +53,7 @@ pub(crate) async fn handle(
         instance: request.group_instance_id.as_deref().map(InstanceId::new),
         retention: u64::try_from(request.retention_time_ms).ok().map(Millis),
         group_id_not_found_supported: VERSION_GROUP_ID_NOT_FOUND <= caller.version,
+        transaction: None,
         topics: commits,
     };
     let answer = context.broker.group(&request.group_id, Request::OffsetCommit(commit)).await;

@@ -97,7 +97,7 @@ fn groups(coordinator: &mut Coordinator) -> Vec<GroupId> {
     ask(coordinator, now(0), Request::ListGroups(everything), &mut outputs);
     let listed = outputs.into_iter().find_map(|output| match output {
         Output::Reply { reply: Reply::ListGroups(groups), .. } => Some(groups),
-        Output::Reply { .. } | Output::Append { .. } => None,
+        Output::Reply { .. } | Output::Append { .. } | Output::AppendMarker { .. } => None,
     });
     listed.expect("a list is answered at once").into_iter().map(|listed| listed.group).collect()
 }
@@ -106,7 +106,7 @@ fn groups(coordinator: &mut Coordinator) -> Vec<GroupId> {
 fn settle(coordinator: &mut Coordinator, now: Now, outputs: &mut Vec<Output>) -> Vec<RecordBytes> {
     let mut written = Vec::new();
     while let Some(output) = outputs.pop() {
-        if let Output::Append { ticket, records } = output {
+        if let Output::Append { ticket, records, .. } = output {
             written.extend(records);
             coordinator.step(now, Input::Appended { ticket }, outputs);
         }

@@ -12,6 +12,7 @@ public final class Main {
             new Groups(cluster).run(suite);
             new Topics(cluster).run(suite);
             new Offsets(cluster).run(suite);
+            new Transactions(cluster).run(suite);
         }
         System.exit(suite.finish());
     }

@@ -1,6 +1,8 @@
 //! Takes records in: each batch is checked where its bytes landed, gets its place in the log, and
 //! the answer follows when it is as safe as the producer asks.
 
+mod admission;
+
 use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -98,24 +100,51 @@ pub(crate) async fn submit(
         names_leaders: VERSION_NODE_ENDPOINTS <= caller.version,
         context: Rc::clone(context),
     };
+    let mut checked = Vec::with_capacity(request.topic_data.len());
     for topic in request.topic_data {
         let mut partitions = Vec::with_capacity(topic.partition_data.len());
         for partition in last_of_each(topic.partition_data) {
             let index = partition.index;
-            let outcome = match rules.place(&topic.name, topic.topic_id, partition) {
-                Ok(append) => {
-                    let id = append.partition;
-                    Outcome::Waiting(id, context.broker.submit_append(append).await)
-                }
-                Err(refusal) => Outcome::Refused(refusal),
+            let placed = rules.place(&topic.name, topic.topic_id, partition);
+            let outcome = match placed {
+                // What may open a transaction is placed when all of the request is admitted.
+                Ok(append) if is_transactional => Checked::Held(append),
+                Ok(append) => Checked::Done(submit_one(context, append).await),
+                Err(refusal) => Checked::Done(Outcome::Refused(refusal)),
             };
             partitions.push((index, outcome));
             socket::yield_if_needed().await;
         }
-        let (name, id) = (topic.name, topic.topic_id);
+        checked.push((topic.name, topic.topic_id, partitions));
+    }
+    if let Some(id) = request.transactional_id.as_deref().filter(|_| is_transactional) {
+        let held = checked.iter_mut().flat_map(|(_, _, partitions)| partitions);
+        let held = held.map(|(_, outcome)| outcome);
+        admission::admit(context, caller.version, id, held.collect()).await;
+    }
+    for (name, id, held) in checked {
+        let mut partitions = Vec::with_capacity(held.len());
+        for (index, outcome) in held {
+            let outcome = match outcome {
+                Checked::Held(append) => submit_one(context, append).await,
+                Checked::Done(outcome) => outcome,
+            };
+            partitions.push((index, outcome));
+        }
         submitted.topics.push(SubmittedTopic { name, id, partitions });
     }
     submitted
+}
+
+async fn submit_one(context: &Context, append: Append) -> Outcome {
+    let id = append.partition;
+    Outcome::Waiting(id, context.broker.submit_append(append).await)
+}
+
+/// Records on their way to their place.
+enum Checked {
+    Held(Append),
+    Done(Outcome),
 }
 
 impl Submitted {
@@ -233,18 +262,11 @@ impl Rules<'_> {
             return Err(ErrorCode::InvalidTopicException.into());
         }
         let records = data.records.unwrap_or_default();
-        if is_transactional(&records) {
-            // There is no coordinator that could confirm the transaction; Kafka's word for that
-            // is an error that the producer tries again after.
-            let message = "transactions are not supported".to_owned();
-            let error = ErrorCode::NotEnoughReplicas;
-            return Err(Refusal { message: Some(message), ..Refusal::from(error) });
-        }
         let now = Timestamp(socket::wall_clock_millis());
         let options = rules.check_options(self.caller.version, now);
         let checked = engine::record::check(&records.into_bytes(), &options)
             .map_err(|error| invalid(&error, partition, rules.topic.as_str()))?;
-        Ok(Append { partition, batches: vec![checked], acks, leader_epoch: None })
+        Ok(Append { partition, batches: vec![checked], acks, leader_epoch: None, guard: None })
     }
 }
 

@@ -1,5 +1,5 @@
-//! Which partition of `__consumer_offsets` owns a group. Every node of a cluster, Kafka's included,
-//! must come to the same answer, or a group would have two coordinators.
+//! Which partition of a coordinator's topic owns a name: a group's, a transactional id. Every node of
+//! a cluster, Kafka's included, must come to the same answer, or it would have two coordinators.
 
 use std::num::NonZeroU32;
 
@@ -7,8 +7,8 @@ use crate::types::PartitionIndex;
 
 /// The owning partition among `partition_count`: Java's hash of the name (over UTF-16 units), its
 /// sign bit cleared, modulo the count.
-pub fn partition_for(group: &str, partition_count: NonZeroU32) -> PartitionIndex {
-    let hash = group
+pub fn partition_for(name: &str, partition_count: NonZeroU32) -> PartitionIndex {
+    let hash = name
         .encode_utf16()
         .fold(0u32, |hash, unit| hash.wrapping_mul(31).wrapping_add(u32::from(unit)));
     let positive = hash & 0x7fff_ffff;
@@ -20,8 +20,8 @@ pub fn partition_for(group: &str, partition_count: NonZeroU32) -> PartitionIndex
 mod tests {
     use super::*;
 
-    fn partition(group: &str, count: u32) -> u32 {
-        partition_for(group, NonZeroU32::new(count).unwrap()).get()
+    fn partition(name: &str, count: u32) -> u32 {
+        partition_for(name, NonZeroU32::new(count).unwrap()).get()
     }
 
     #[test]
