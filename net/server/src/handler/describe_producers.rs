@@ -22,7 +22,9 @@ pub(crate) async fn handle(
         let mut partitions = Vec::with_capacity(topic.partition_indexes.len());
         for index in topic.partition_indexes {
             let found = producers(context, &topic.name, index).await;
-            partitions.push(partition(index, found));
+            // As in Kafka, what is wrong with a topic is spelled out, and with a partition not.
+            let is_of_topic = image::topic_name(&context.broker.image(), &topic.name).is_none();
+            partitions.push(partition(index, found, is_of_topic));
         }
         topics.push(TopicResponse { name: topic.name, partitions, ..TopicResponse::default() });
     }
@@ -48,6 +50,7 @@ async fn producers(
 fn partition(
     partition_index: i32,
     found: Result<Vec<ActiveProducer>, ErrorCode>,
+    is_of_topic: bool,
 ) -> PartitionResponse {
     match found {
         Ok(producers) => PartitionResponse {
@@ -58,7 +61,7 @@ fn partition(
         Err(error) => PartitionResponse {
             partition_index,
             error_code: error.code(),
-            error_message: Some(error.message().to_owned()),
+            error_message: is_of_topic.then(|| error.message().to_owned()),
             ..PartitionResponse::default()
         },
     }
