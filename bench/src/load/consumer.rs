@@ -22,7 +22,7 @@ use wire::{
 
 use super::{
     ConsumeLoad, Ledger,
-    ledger::PartitionCheck,
+    ledger::{PartitionCheck, Wrong},
     producer::error_name,
     target::{Loaded, Partition},
     window::{Load, Recorder, Tally, Window},
@@ -32,6 +32,9 @@ use crate::BenchError;
 /// A fetch outside of any session.
 const NO_SESSION_EPOCH: i32 = -1;
 const WAIT_MS: i32 = 500;
+/// Who reads up to an end gives up on a partition after so many answers that bring it no further: where
+/// there are records a broker answers with some of them at once.
+const EMPTY_ANSWERS_MAX: u32 = 20;
 /// What stands before the length of a batch, and the length itself.
 const BEFORE_BATCH_LENGTH: u64 = 12;
 
@@ -108,6 +111,14 @@ pub struct Consumer {
 struct Reading {
     partition: Partition,
     offset: i64,
+    /// Answers in a row that brought nothing.
+    empty_answers: u32,
+}
+
+impl Reading {
+    const fn new(partition: Partition) -> Self {
+        Self { partition, offset: partition.start, empty_answers: 0 }
+    }
 }
 
 /// A fetch on its way.
@@ -124,9 +135,7 @@ impl ConsumerPlan {
         let follows = self.at_end == AtEnd::Follow;
         let wanted = |partition: &&Partition| follows || partition.start < partition.end;
         let readings = self.partitions.iter().filter(wanted);
-        let readings = readings
-            .map(|partition| Reading { partition: *partition, offset: partition.start })
-            .collect();
+        let readings = readings.map(|partition| Reading::new(*partition)).collect();
         let mut consumer = Consumer {
             connection,
             version,
@@ -198,6 +207,7 @@ impl Consumer {
             .map(|data| (data.partition_index, data))
             .collect();
         for mut reading in readings {
+            let before = reading.offset;
             if let Some(data) = answers.remove(&reading.partition.index) {
                 self.take_partition(data, &mut reading, at, recorder);
             }
@@ -210,6 +220,12 @@ impl Consumer {
                     }
                     AtEnd::Follow => {}
                 }
+            }
+            let is_stuck = before == reading.offset;
+            reading.empty_answers = if is_stuck { reading.empty_answers.strict_add(1) } else { 0 };
+            if self.plan.at_end == AtEnd::Stop && reading.empty_answers >= EMPTY_ANSWERS_MAX {
+                recorder.tally.error(Wrong::Withheld.to_string());
+                continue;
             }
             self.readings.push_back(reading);
         }

@@ -28,6 +28,8 @@ pub enum Wrong {
     Bytes,
     #[error("lost records: an acknowledged batch is not there")]
     Lost { expected_turns: u64, found_turns: u64 },
+    #[error("lost records: they are not given although the partition's end lies behind them")]
+    Withheld,
 }
 
 /// The turns in which a connection writes to a partition: `first`, `first + step`, …

@@ -13,7 +13,7 @@ pub mod target;
 pub mod template;
 pub mod window;
 
-pub use ledger::Ledger;
+pub use ledger::{Ledger, PartitionCheck};
 pub use numbered_batch::NumberedBatch;
 pub use options::{
     Acknowledge, Codec, ConsumeLoad, ConsumeOptions, Extent, Pace, ProduceLoad, ProduceOptions,

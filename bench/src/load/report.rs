@@ -37,6 +37,10 @@ pub struct LatencyReport {
     pub p99_ms: f64,
     pub p99_9_ms: f64,
     pub max_ms: f64,
+    /// Requests that took longer than this: a stall shows in counts what quantiles may leave out.
+    pub over_10_ms: u64,
+    pub over_100_ms: u64,
+    pub over_1_s: u64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -82,6 +86,7 @@ impl<S> Report<S> {
         for (name, latency) in latencies {
             if let Some(latency) = latency {
                 rows.push((name.to_owned(), latency.line()));
+                rows.extend(latency.slow().map(|slow| (format!("{name}, slow"), slow)));
             }
         }
         let cpus = [("client processor", &self.client_cpu), ("server processor", &self.server_cpu)];
@@ -103,6 +108,16 @@ impl LatencyReport {
             "p50 {:.2} ms, p99 {:.2} ms, p99.9 {:.2} ms, max {:.2} ms",
             self.p50_ms, self.p99_ms, self.p99_9_ms, self.max_ms
         )
+    }
+
+    /// How many requests took long, if any did.
+    fn slow(&self) -> Option<String> {
+        let counts =
+            [("10 ms", self.over_10_ms), ("100 ms", self.over_100_ms), ("1 s", self.over_1_s)];
+        let words = counts.into_iter().filter(|(_, count)| *count > 0);
+        let words = words.map(|(bound, count)| format!("{} over {bound}", grouped(count)));
+        let words: Vec<String> = words.collect();
+        (!words.is_empty()).then(|| words.join(", "))
     }
 }
 

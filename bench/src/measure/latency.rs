@@ -39,6 +39,11 @@ impl Latencies {
             return None;
         }
         let at = |quantile| milliseconds(self.histogram.value_at_quantile(quantile));
+        let over = |milliseconds: u64| {
+            let bound = milliseconds.strict_mul(1000);
+            // Up to the end of the histogram's own step, a thousandth of the bound.
+            self.histogram.len().strict_sub(self.histogram.count_between(0, bound))
+        };
         Some(LatencyReport {
             requests: self.histogram.len(),
             mean_ms: self.histogram.mean() / 1000.0,
@@ -47,6 +52,9 @@ impl Latencies {
             p99_ms: at(0.99),
             p99_9_ms: at(0.999),
             max_ms: milliseconds(self.histogram.max()),
+            over_10_ms: over(10),
+            over_100_ms: over(100),
+            over_1_s: over(1000),
         })
     }
 }
@@ -74,5 +82,15 @@ mod tests {
         assert!((report.p50_ms - 1.0).abs() < 0.01);
         assert!((report.max_ms - 100.0).abs() < 0.1);
         assert_eq!(Latencies::default().report(), None);
+    }
+
+    #[test]
+    fn what_took_longer_than_a_bound_is_counted() {
+        let mut latencies = Latencies::default();
+        for milliseconds in [1, 9, 11, 99, 102, 102, 5000] {
+            latencies.record(Duration::from_millis(milliseconds));
+        }
+        let report = latencies.report().unwrap();
+        assert_eq!((report.over_10_ms, report.over_100_ms, report.over_1_s), (5, 3, 1));
     }
 }

@@ -64,7 +64,7 @@ impl Stage {
         let mut stored = self.store(step)?;
         let place = self.place();
         stored.fill(records_to_store(step), place)?;
-        let (first_reading, _) = stored.read_back(place)?;
+        let first_reading = stored.read_back(place)?;
         let readers = stored.readers(&step.consume, AtEnd::Repeat)?;
         let jobs = jobs::placed(Role::Consume, readers.into_iter());
         let outcome = jobs::run(&jobs, window, place)?;
@@ -175,7 +175,7 @@ impl Stage {
     /// Reads everything back, and gives the space back.
     fn check(&self, mut stored: Stored, sample: &mut Sample) -> Result<(), BenchError> {
         if self.server.is_broker() {
-            let (tally, _) = stored.read_back(self.place())?;
+            let tally = stored.read_back(self.place())?;
             add_check(sample, tally);
             stored.delete()?;
         }
