@@ -17,6 +17,8 @@ pub enum BenchError {
     Client(#[from] ClientError),
     #[error("{name} must be at least 1")]
     Zero { name: &'static str },
+    #[error("an idempotent load takes acks=all, as Kafka's own producers do")]
+    IdempotentAcks,
     #[error("{records} records of {record_bytes} bytes are no batch of at most {bytes_max} bytes")]
     BatchSize { records: usize, record_bytes: usize, bytes_max: usize },
     #[error("cannot read the processor time of process {pid}: {source}")]

@@ -13,7 +13,7 @@ use std::{
 
 use client::batch::{Batch, BatchHeader};
 
-use super::NumberedBatch;
+use super::{Identity, NumberedBatch};
 
 /// Why a batch is not what must stand at its place.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -44,6 +44,8 @@ pub struct Turns {
 pub struct Ledger {
     batch: Arc<NumberedBatch>,
     connections: u64,
+    /// By connection; empty if none has one.
+    identities: BTreeMap<u64, Identity>,
     /// By partition, then by connection.
     turns: BTreeMap<i32, BTreeMap<u64, Turns>>,
     /// Open loop: the time between two numbers.
@@ -53,7 +55,12 @@ pub struct Ledger {
 impl Ledger {
     pub fn new(batch: &Arc<NumberedBatch>, connections: u64, interval: Option<Duration>) -> Self {
         let batch = Arc::clone(batch);
-        Self { batch, connections, turns: BTreeMap::new(), interval }
+        Self { batch, connections, identities: BTreeMap::new(), turns: BTreeMap::new(), interval }
+    }
+
+    /// What a connection writes carries its producer id and its sequence numbers.
+    pub fn identify(&mut self, connection: u64, identity: Identity) {
+        self.identities.insert(connection, identity);
     }
 
     pub fn add(&mut self, partition: i32, connection: u64, turns: Turns) {
@@ -113,14 +120,14 @@ impl PartitionCheck {
         let connection = number.checked_rem(ledger.connections).ok_or(Wrong::Foreign)?;
         let found_turn = number.checked_div(ledger.connections).ok_or(Wrong::Foreign)?;
         let next = self.next_turns.get_mut(&connection).ok_or(Wrong::Foreign)?;
-        let step = ledger.step(self.partition, connection);
+        let step = ledger.turns(self.partition, connection).step;
         let expected_turn = *next;
         *next = found_turn.saturating_add(step);
         if found_turn != expected_turn {
             return Err(Wrong::Order { expected_turn, found_turn });
         }
         let is_whole = header.record_count == ledger.batch.record_count();
-        if !is_whole || header.crc != ledger.batch.checksum(number) {
+        if !is_whole || header.crc != ledger.checksum(self.partition, connection, found_turn) {
             return Err(Wrong::Bytes);
         }
         Ok(())
@@ -140,9 +147,17 @@ impl PartitionCheck {
 }
 
 impl Ledger {
-    fn step(&self, partition: i32, connection: u64) -> u64 {
+    fn turns(&self, partition: i32, connection: u64) -> Turns {
         let turns = self.turns.get(&partition).and_then(|turns| turns.get(&connection));
-        turns.map_or(1, |turns| turns.step)
+        turns.copied().unwrap_or(Turns { first: 0, step: 1 })
+    }
+
+    /// Of what a connection has sent to a partition in a turn.
+    fn checksum(&self, partition: i32, connection: u64, turn: u64) -> u32 {
+        let turns = self.turns(partition, connection);
+        let identity = self.identities.get(&connection);
+        let stamp = identity.map(|one| one.stamp(turns, turn, self.batch.record_count()));
+        self.batch.checksum(number(connection, turn, self.connections), stamp)
     }
 }
 
@@ -168,7 +183,9 @@ mod tests {
     }
 
     fn sent(ledger: &Ledger, connection: u64, turn: u64, offset: i64) -> Batch {
-        let mut bytes = ledger.batch.header(number(connection, turn, 2)).to_vec();
+        let turns = ledger.turns(0, connection);
+        let stamp = ledger.identities.get(&connection).map(|one| one.stamp(turns, turn, 3));
+        let mut bytes = ledger.batch.header(number(connection, turn, 2), stamp).to_vec();
         bytes[..8].copy_from_slice(&offset.to_be_bytes());
         bytes.extend_from_slice(&ledger.batch.bytes()[BATCH_HEADER_BYTES..]);
         Batches::new(Bytes::from(bytes)).next().unwrap().unwrap()
@@ -185,6 +202,18 @@ mod tests {
         assert_eq!(check.is_complete(&BTreeMap::from([(0, 6), (1, 3)])), Ok(()));
         let lost = Wrong::Lost { expected_turns: 8, found_turns: 7 };
         assert_eq!(check.is_complete(&BTreeMap::from([(0, 8), (1, 3)])), Err(lost));
+    }
+
+    #[test]
+    fn a_batch_under_another_producers_numbers_is_noticed() {
+        let mut ledger = Ledger::clone(&ledger());
+        ledger.identify(0, Identity { producer_id: 7, producer_epoch: 0 });
+        let mut other = ledger.clone();
+        other.identify(0, Identity { producer_id: 8, producer_epoch: 0 });
+        let mut check = PartitionCheck::new(&Arc::new(ledger.clone()), 0, 0);
+        assert_eq!(check.check(&sent(&ledger, 0, 1, 0)), Ok(()));
+        assert_eq!(check.check(&sent(&other, 0, 3, 3)), Err(Wrong::Bytes));
+        assert_eq!(check.check(&sent(&ledger, 0, 5, 6)), Ok(()));
     }
 
     #[test]

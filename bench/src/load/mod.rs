@@ -2,6 +2,7 @@
 //! was read is what was written.
 
 pub mod consumer;
+pub mod identity;
 pub mod jobs;
 mod ledger;
 mod numbered_batch;
@@ -13,6 +14,7 @@ pub mod target;
 pub mod template;
 pub mod window;
 
+pub use identity::Identity;
 pub use ledger::{Ledger, PartitionCheck};
 pub use numbered_batch::NumberedBatch;
 pub use options::{

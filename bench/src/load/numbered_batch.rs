@@ -6,7 +6,7 @@
 //! checksum of the changed header is joined with that of the records, which stay as they are.
 
 use bytes::Bytes;
-use client::batch::{BATCH_HEADER_BYTES, BatchHeader, BatchHeaders};
+use client::batch::{BATCH_HEADER_BYTES, BatchHeader, BatchHeaders, ProducerStamp};
 
 /// How far before now the first number lies.
 const BEFORE_NOW_MS: i64 = 24 * 3_600_000;
@@ -15,6 +15,9 @@ const CHECKSUM_AT: usize = 17;
 const CHECKED_FROM: usize = 21;
 const BASE_TIMESTAMP_AT: usize = 27;
 const MAX_TIMESTAMP_AT: usize = 35;
+const PRODUCER_ID_AT: usize = 43;
+const PRODUCER_EPOCH_AT: usize = 51;
+const BASE_SEQUENCE_AT: usize = 53;
 
 /// The timestamp of number 0 of a load that begins now.
 pub const fn first_timestamp(now_ms: i64) -> i64 {
@@ -62,17 +65,18 @@ impl NumberedBatch {
         self.record_count
     }
 
-    /// The header of the batch under a number; the bytes behind it are the same for all.
-    pub fn header(&self, number: u64) -> [u8; BATCH_HEADER_BYTES] {
+    /// The header of the batch under a number, and a producer's if it has one; the bytes behind it are
+    /// the same for all.
+    pub fn header(&self, number: u64, stamp: Option<ProducerStamp>) -> [u8; BATCH_HEADER_BYTES] {
         let mut header = self.header;
-        let checksum = self.put_number(&mut header, number);
+        let checksum = self.put_number(&mut header, number, stamp);
         put(&mut header, CHECKSUM_AT, &checksum.to_be_bytes());
         header
     }
 
     /// What the checksum of the whole batch is under a number.
-    pub fn checksum(&self, number: u64) -> u32 {
-        self.put_number(&mut self.header.clone(), number)
+    pub fn checksum(&self, number: u64, stamp: Option<ProducerStamp>) -> u32 {
+        self.put_number(&mut self.header.clone(), number, stamp)
     }
 
     /// Whose batch this is; `None` if its timestamp is none of ours.
@@ -80,10 +84,20 @@ impl NumberedBatch {
         u64::try_from(header.base_timestamp.checked_sub(self.first_timestamp)?).ok()
     }
 
-    fn put_number(&self, header: &mut [u8; BATCH_HEADER_BYTES], number: u64) -> u32 {
+    fn put_number(
+        &self,
+        header: &mut [u8; BATCH_HEADER_BYTES],
+        number: u64,
+        stamp: Option<ProducerStamp>,
+    ) -> u32 {
         let timestamp = self.first_timestamp.saturating_add_unsigned(number).to_be_bytes();
         put(header, BASE_TIMESTAMP_AT, &timestamp);
         put(header, MAX_TIMESTAMP_AT, &timestamp);
+        if let Some(stamp) = stamp {
+            put(header, PRODUCER_ID_AT, &stamp.producer_id.to_be_bytes());
+            put(header, PRODUCER_EPOCH_AT, &stamp.producer_epoch.to_be_bytes());
+            put(header, BASE_SEQUENCE_AT, &stamp.base_sequence.to_be_bytes());
+        }
         let (_, checked) = header.split_at(CHECKED_FROM);
         let mut rest = crc32c::crc32c(checked);
         let mut joined = self.records_checksum;
@@ -105,7 +119,7 @@ fn put(header: &mut [u8], at: usize, bytes: &[u8]) {
 
 #[cfg(test)]
 mod tests {
-    use client::batch::{BatchBuilder, Batches, Compression, Record};
+    use client::batch::{Batch, BatchBuilder, Batches, Compression, Record};
 
     use super::*;
 
@@ -124,15 +138,37 @@ mod tests {
             for records in [1, 500] {
                 let batch = numbered(compression, records);
                 for number in [0, 1, 255, 86_400_000] {
-                    let mut bytes = batch.header(number).to_vec();
-                    bytes.extend_from_slice(&batch.bytes()[BATCH_HEADER_BYTES..]);
-                    let read = Batches::new(Bytes::from(bytes)).next().unwrap().unwrap();
+                    let read = read(&batch, number, None);
                     assert_eq!(batch.number_of(&read.header), Some(number));
-                    assert_eq!(read.header.crc, batch.checksum(number));
+                    assert_eq!(read.header.crc, batch.checksum(number, None));
                     assert_eq!(read.records().unwrap().len(), records);
                 }
             }
         }
+    }
+
+    /// As a reader has it, its checksum compared with its bytes.
+    fn read(batch: &NumberedBatch, number: u64, stamp: Option<ProducerStamp>) -> Batch {
+        let mut bytes = batch.header(number, stamp).to_vec();
+        bytes.extend_from_slice(&batch.bytes()[BATCH_HEADER_BYTES..]);
+        Batches::new(Bytes::from(bytes)).next().unwrap().unwrap()
+    }
+
+    #[test]
+    fn a_batch_carries_its_producers_numbers() {
+        let batch = numbered(Compression::None, 3);
+        let stamp = ProducerStamp {
+            producer_id: 4711,
+            producer_epoch: 2,
+            base_sequence: 600,
+            transactional: false,
+        };
+        let header = read(&batch, 7, Some(stamp)).header;
+        let found = (header.producer_id, header.producer_epoch, header.base_sequence);
+        assert_eq!(found, (4711, 2, 600));
+        assert_eq!(batch.number_of(&header), Some(7));
+        assert_eq!(header.crc, batch.checksum(7, Some(stamp)));
+        assert_eq!(read(&batch, 7, None).header.producer_id, -1);
     }
 
     #[test]

@@ -77,6 +77,9 @@ pub struct ProduceLoad {
     pub acks: Acknowledge,
     pub codec: Codec,
     pub pace: Pace,
+    /// Each connection has a producer id, and counts its records, so that the broker checks that none
+    /// is missing and none comes twice.
+    pub idempotent: bool,
 }
 
 /// How is read. Each reader reads every record; its connections share the partitions.
@@ -145,6 +148,7 @@ impl Default for ProduceLoad {
             acks: Acknowledge::All,
             codec: Codec::None,
             pace: Pace::AsFastAsPossible,
+            idempotent: false,
         }
     }
 }
@@ -226,6 +230,9 @@ impl ProduceLoad {
         };
         if !rate.is_finite() || rate <= 0.0 {
             return Err(BenchError::Zero { name: "the rate" });
+        }
+        if self.idempotent && self.acks != Acknowledge::All {
+            return Err(BenchError::IdempotentAcks);
         }
         let size = self.batch_records.checked_mul(self.record_bytes.saturating_add(32));
         if size.is_none_or(|size| size > BATCH_BYTES_MAX) {

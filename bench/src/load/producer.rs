@@ -8,12 +8,12 @@ use std::{
 };
 
 use bytes::Bytes;
-use client::{CallError, Connection, ConnectionOptions, RawCall, runtime};
+use client::{CallError, Connection, ConnectionOptions, RawCall, batch::ProducerStamp, runtime};
 use futures_util::future::{Either, select};
 use wire::{ErrorCode, Uuid, messages::ProduceRequest};
 
 use super::{
-    Acknowledge, Ledger, NumberedBatch, Pace, ProduceLoad,
+    Acknowledge, Identity, Ledger, NumberedBatch, Pace, ProduceLoad,
     ledger::{Turns, due_after},
     report::float,
     target::Loaded,
@@ -38,13 +38,16 @@ pub struct ProducerPlan {
     partitions: Vec<i32>,
     number: u64,
     interval: Option<Duration>,
+    identity: Option<Identity>,
 }
 
-/// The connections of a load, and what they will have written.
+/// The connections of a load, and what they will have written. There are as many identities as
+/// connections, or none.
 pub fn plan(
     load: &ProduceLoad,
     loaded: &Loaded,
     batch: &Arc<NumberedBatch>,
+    identities: &[Identity],
 ) -> Result<(Vec<ProducerPlan>, Ledger), BenchError> {
     load.check()?;
     let interval = interval(load, batch);
@@ -59,6 +62,10 @@ pub fn plan(
         for (first, partition) in (0..).zip(&partitions) {
             ledger.add(partition.index, number, Turns { first, step });
         }
+        let identity = identities.get(connection).copied();
+        if let Some(identity) = identity {
+            ledger.identify(number, identity);
+        }
         plans.push(ProducerPlan {
             load: load.clone(),
             batch: Arc::clone(batch),
@@ -68,6 +75,7 @@ pub fn plan(
             partitions: partitions.iter().map(|partition| partition.index).collect(),
             number,
             interval,
+            identity,
         });
     }
     Ok((plans, ledger))
@@ -186,6 +194,14 @@ impl Producer {
         super::ledger::number(self.plan.number, self.turn, self.connections)
     }
 
+    /// Who sends this turn's batch, if that counts.
+    fn stamp(&self) -> Option<ProducerStamp> {
+        let step = u64::try_from(self.templates.len()).unwrap_or(u64::MAX);
+        let turns = Turns { first: self.turn.checked_rem(step)?, step };
+        let identity = self.plan.identity?;
+        Some(identity.stamp(turns, self.turn, self.plan.batch.record_count()))
+    }
+
     /// The request, if it has an answer to wait for.
     async fn send(
         &self,
@@ -193,13 +209,13 @@ impl Producer {
         due: Instant,
         recorder: &mut Recorder,
     ) -> Result<Option<Sent>, CallError> {
-        let number = self.number();
+        let (number, stamp) = (self.number(), self.stamp());
         let template = self.templates.get(template).expect("a turn is one of the templates");
         if self.plan.load.acks != Acknowledge::None {
-            let call = self.connection.start_raw(|id| template.frame(id, number))?;
+            let call = self.connection.start_raw(|id| template.frame(id, number, stamp))?;
             return Ok(Some(Sent { call, due }));
         }
-        self.connection.send_raw(|id| template.frame(id, number))?;
+        self.connection.send_raw(|id| template.frame(id, number, stamp))?;
         self.connection.written_down_to(UNWRITTEN_BYTES_MAX).await?;
         recorder.count(runtime::now(), self.load);
         Ok(None)

@@ -7,6 +7,7 @@ use client::runtime;
 use super::{
     ConsumeOptions, ProduceOptions, Report,
     consumer::{self, AtEnd, Checking},
+    identity,
     jobs::{self, Place, Plan, Role, placed},
     producer, target, template,
     window::Window,
@@ -16,14 +17,16 @@ use crate::BenchError;
 /// Measures producing; blocks the calling thread until it is over.
 pub fn produce(options: &ProduceOptions) -> Result<Report<ProduceOptions>, BenchError> {
     options.load.check()?;
-    let loaded = runtime::block_on(async {
+    let (loaded, identities) = runtime::block_on(async {
         if options.topic.create {
             target::create(&options.bootstrap, &options.topic).await?;
         }
-        target::find(&options.bootstrap, &options.topic.name).await
+        let loaded = target::find(&options.bootstrap, &options.topic.name).await?;
+        let identities = identity::ask(&options.bootstrap, &options.load).await?;
+        Ok::<_, BenchError>((loaded, identities))
     })??;
     let batch = Arc::new(template::build(&options.load, runtime::wall_clock_millis()));
-    let (plans, _) = producer::plan(&options.load, &loaded, &batch)?;
+    let (plans, _) = producer::plan(&options.load, &loaded, &batch, &identities)?;
     let window = Window::new(options.warm_up_seconds, options.extent, options.cores);
     let jobs = placed(Role::Produce, plans.into_iter().map(Plan::Produce));
     let place = Place { cores: options.cores, server_pid: options.server_pid };

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::{Bytes, BytesMut};
 use client::{
     CallError,
-    batch::{BATCH_HEADER_BYTES, BatchBuilder, Record},
+    batch::{BATCH_HEADER_BYTES, BatchBuilder, ProducerStamp, Record},
 };
 use wire::{
     Request, Uuid,
@@ -101,13 +101,18 @@ impl Template {
         Ok(Self { head: frame.slice(..at), batch: Arc::clone(batch), tail })
     }
 
-    pub fn frame(&self, correlation_id: i32, number: u64) -> Vec<Bytes> {
+    pub fn frame(
+        &self,
+        correlation_id: i32,
+        number: u64,
+        stamp: Option<ProducerStamp>,
+    ) -> Vec<Bytes> {
         let mut head = BytesMut::with_capacity(self.head.len().strict_add(BATCH_HEADER_BYTES));
         head.extend_from_slice(&self.head);
         if let Some(place) = head.get_mut(CORRELATION_ID_AT..CORRELATION_ID_END) {
             place.copy_from_slice(&correlation_id.to_be_bytes());
         }
-        head.extend_from_slice(&self.batch.header(number));
+        head.extend_from_slice(&self.batch.header(number, stamp));
         vec![head.freeze(), self.tail.clone()]
     }
 }
@@ -129,7 +134,7 @@ mod tests {
         for batch_records in [1, 1000] {
             let load = ProduceLoad { batch_records, ..ProduceLoad::default() };
             let (template, batch) = template(&load);
-            let bytes = template.frame(0x0102_0304, 77).concat();
+            let bytes = template.frame(0x0102_0304, 77, None).concat();
             let mut reader = Reader::new(Bytes::from(bytes).slice(4..));
             let header = wire::decode_request_header(&mut reader).unwrap();
             assert_eq!((header.api_version, header.correlation_id), (12, 0x0102_0304));
@@ -145,7 +150,7 @@ mod tests {
     fn the_records_are_shared_and_not_copied() {
         let load = ProduceLoad { batch_records: 1000, ..ProduceLoad::default() };
         let (template, _) = template(&load);
-        let frames = [template.frame(1, 1), template.frame(2, 2)];
+        let frames = [template.frame(1, 1, None), template.frame(2, 2, None)];
         let [one, two] = frames.map(|frame| frame[1].as_ptr());
         assert_eq!(one, two);
     }

@@ -8,6 +8,7 @@ use crate::{
     load::{
         ConsumeLoad, Extent, ProduceLoad,
         consumer::AtEnd,
+        identity,
         jobs::{self, Place, Role},
         target,
         window::Window,
@@ -107,7 +108,8 @@ impl Stage {
             return Stored::create(&bootstrap, topic, step);
         }
         let loaded = self.server.loaded_by_itself(&topic, step.partitions);
-        Stored::of(&bootstrap, topic, &step.produce, loaded)
+        let identities = identity::made_up(&step.produce);
+        Stored::of(&bootstrap, topic, &step.produce, (loaded, &identities))
     }
 }
 

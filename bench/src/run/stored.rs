@@ -7,8 +7,9 @@ use client::runtime;
 use crate::{
     BenchError,
     load::{
-        Acknowledge, ConsumeLoad, Extent, Ledger, Loaded, PartitionCheck, ProduceLoad,
+        Acknowledge, ConsumeLoad, Extent, Identity, Ledger, Loaded, PartitionCheck, ProduceLoad,
         consumer::{self, AtEnd, Checking},
+        identity,
         jobs::{self, Outcome, Place, Plan, Role},
         producer, target, template,
         window::{Tally, Window},
@@ -39,22 +40,23 @@ impl Stored {
             replication_factor: step.replication_factor,
             configs: step.configs.clone(),
         };
-        let address = bootstrap.to_owned();
-        let loaded = runtime::block_on(async move {
+        let (address, load) = (bootstrap.to_owned(), step.produce.clone());
+        let (loaded, identities) = runtime::block_on(async move {
             target::create(&address, &options).await?;
-            target::find(&address, &options.name).await
+            let loaded = target::find(&address, &options.name).await?;
+            Ok::<_, BenchError>((loaded, identity::ask(&address, &load).await?))
         })??;
-        Self::of(bootstrap, topic, &step.produce, loaded)
+        Self::of(bootstrap, topic, &step.produce, (loaded, &identities))
     }
 
     pub fn of(
         bootstrap: &str,
         topic: String,
         load: &ProduceLoad,
-        loaded: Loaded,
+        (loaded, identities): (Loaded, &[Identity]),
     ) -> Result<Self, BenchError> {
         let batch = Arc::new(template::build(load, runtime::wall_clock_millis()));
-        let (plans, ledger) = producer::plan(load, &loaded, &batch)?;
+        let (plans, ledger) = producer::plan(load, &loaded, &batch, identities)?;
         Ok(Self {
             topic,
             bootstrap: bootstrap.to_owned(),

@@ -67,6 +67,10 @@ pub struct Produce {
     acks: Acks,
     #[arg(long, value_enum, default_value_t)]
     compression: Compression,
+    /// Each connection has a producer id and counts its records, and the broker checks them. Takes
+    /// `--acks all`.
+    #[arg(long)]
+    idempotent: bool,
     /// Send at this rate, whatever the broker does: millions of bytes a second.
     #[arg(long, value_name = "MB", conflicts_with = "record_rate")]
     rate: Option<f64>,
@@ -162,6 +166,7 @@ fn produce_options(produce: &Produce) -> Result<ProduceOptions, Failure> {
             (None, Some(records)) => Pace::RecordsPerSecond(records),
             (None, None) => Pace::AsFastAsPossible,
         },
+        idempotent: produce.idempotent,
     };
     Ok(ProduceOptions {
         cores: scenario.cores,
