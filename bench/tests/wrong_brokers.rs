@@ -70,6 +70,15 @@ fn a_broker_that_keeps_its_word_is_found_without_error() {
 }
 
 #[test]
+fn an_idempotent_load_is_read_back_under_its_producers_numbers() {
+    let idempotent = SCENARIO.replace("connections = 2", "idempotent = true, connections = 2");
+    let report = run_with(Fault::None, &idempotent);
+    assert_eq!(report.errors(), Vec::<String>::new());
+    assert!(report.checked_records() > 0);
+    is_found(&run_with(Fault::Replaces(20), &idempotent), "the bytes are not those that were sent");
+}
+
+#[test]
 fn a_broker_that_keeps_nothing_is_found_out() {
     let report = run(Fault::KeepsNothing);
     is_found(&report, "lost records");

@@ -106,6 +106,11 @@ impl Figure {
         }
     }
 
+    /// Whether each kind of step with a load in it has it.
+    pub const fn is_of_every_load(self) -> bool {
+        matches!(self, Self::RecordsPerSecond | Self::MegabytesPerSecond)
+    }
+
     /// With its unit, in three digits.
     pub fn show(self, value: f64) -> String {
         let unit = self.unit();

@@ -3,7 +3,7 @@
 
 use std::{fmt, io, str::FromStr, thread};
 
-use rustix::thread::{CpuSet, sched_setaffinity};
+use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
 use crate::BenchError;
 
@@ -38,6 +38,17 @@ impl fmt::Display for Cpus {
 }
 
 impl Cpus {
+    /// Those that this thread may use.
+    pub fn of_this_thread() -> io::Result<Self> {
+        let set = sched_getaffinity(None)?;
+        Ok(Self((0..CpuSet::MAX_CPU).filter(|cpu| set.is_set(*cpu)).collect()))
+    }
+
+    /// The first so many, if there are as many.
+    pub fn first(&self, count: usize) -> Option<Self> {
+        Some(Self(self.0.get(..count)?.to_vec()))
+    }
+
     /// Holds the calling thread, and those that it starts from now on, to these processors.
     pub fn hold_this_thread(&self) -> Result<(), BenchError> {
         let cpus = self.to_string();
@@ -83,7 +94,16 @@ mod tests {
     }
 
     #[test]
+    fn no_more_processors_are_taken_than_there_are() {
+        let cpus: Cpus = "1,4".parse().unwrap();
+        assert_eq!(cpus.first(1), Some(Cpus(vec![1])));
+        assert_eq!((cpus.first(2), cpus.first(3)), (Some(cpus.clone()), None));
+    }
+
+    #[test]
     fn a_thread_can_be_held_to_a_processor() {
+        let own = held_to(Some(&Cpus(vec![0])), Cpus::of_this_thread);
+        assert_eq!(own.unwrap(), Cpus(vec![0]));
         let held = held_to(Some(&Cpus(vec![0])), || {
             Ok(thread::available_parallelism().map(usize::from).unwrap_or(0))
         });

@@ -11,7 +11,7 @@ use std::{
 
 use client::{Client, ClientOptions, runtime};
 
-use super::{Kind, Premises, System, kafka, page_cache, process::Process};
+use super::{Cpus, Kind, Premises, System, kafka, page_cache, process::Process};
 use crate::{BenchError, load::Loaded, measure::process::resident_bytes};
 
 const START_SECONDS: u64 = 60;
@@ -35,6 +35,8 @@ pub struct Server {
     port: u16,
     controller_port: u16,
     process: Option<Process>,
+    /// That it is held to.
+    cpus: Option<Cpus>,
     /// From the start of the process until it answered.
     pub start_seconds: Option<f64>,
 }
@@ -49,6 +51,7 @@ impl Server {
             port: free_port()?,
             controller_port: free_port()?,
             process: None,
+            cpus: premises.broker_cpus.clone(),
             start_seconds: None,
             folder,
         };
@@ -100,6 +103,26 @@ impl Server {
         self.start_process()
     }
 
+    /// Its processors, if it gets so many, or all that are meant for brokers. `None` if there are not as
+    /// many.
+    pub fn choice_of_cpus(&self, count: Option<usize>) -> Option<Option<Cpus>> {
+        let given = &self.premises.broker_cpus;
+        let Some(count) = count else { return Some(given.clone()) };
+        let all = given.clone().or_else(|| Cpus::of_this_thread().ok())?;
+        Some(Some(all.first(count)?))
+    }
+
+    /// With the same files, if it is held to other processors. Whether it was.
+    pub fn restart_on(&mut self, cpus: Option<Cpus>) -> Result<bool, BenchError> {
+        if self.cpus == cpus {
+            return Ok(false);
+        }
+        self.stop_process()?;
+        self.cpus = cpus;
+        self.start_process()?;
+        Ok(true)
+    }
+
     /// Of the folders of a topic, or of all.
     pub fn drop_page_cache(&self, is_meant: &dyn Fn(&str) -> bool) -> Result<(), BenchError> {
         page_cache::drop_files(&self.data(), is_meant)
@@ -121,7 +144,7 @@ impl Server {
     fn start_process(&mut self) -> Result<(), BenchError> {
         let Some(mut command) = self.command()? else { return self.wait_until_it_answers() };
         let began = runtime::now();
-        let cpus = self.premises.broker_cpus.as_ref();
+        let cpus = self.cpus.as_ref();
         self.process = Some(Process::start(&mut command, &self.folder.join("output"), cpus)?);
         self.wait_until_it_answers()?;
         let seconds = runtime::now().saturating_duration_since(began).as_secs_f64();

@@ -124,6 +124,7 @@ fn one_system(
             }
             let seconds = options.seconds.unwrap_or_else(|| scenario.seconds_of(step));
             let warm_up = options.seconds.map_or(scenario.warm_up_seconds, |seconds| seconds / 2.0);
+            stage.hold_broker(step, heat)?;
             let sample = stage.measure(step, warm_up, seconds, heat)?;
             add(report, &key, &system.name, sample, watcher);
         }
@@ -200,6 +201,9 @@ fn empty_step(scenario: &str, step: &Step) -> StepReport {
 fn main_figure(step: &Step) -> Figure {
     let is_open = step.produce.pace != crate::Pace::AsFastAsPossible;
     let is_single = step.produce.connections == 1 && step.produce.in_flight == 1;
+    if let Some(figure) = step.figure {
+        return figure;
+    }
     match step.kind {
         StepKind::Rest => Figure::ServerCores,
         StepKind::ConsumeHot | StepKind::ConsumeCold => Figure::MegabytesPerSecond,

@@ -65,11 +65,26 @@ impl Stage {
             _ if self.server.is_broker() && replicas > self.brokers => {
                 Some("it takes more brokers than there are")
             }
+            _ if step.broker_cores.is_some() && !self.server.is_ours() => {
+                Some("its processors are not ours to choose")
+            }
+            _ if self.server.choice_of_cpus(step.broker_cores).is_none() => {
+                Some("it takes more processors than there are for brokers")
+            }
             StepKind::Produce => None,
             _ if !self.server.is_broker() => Some("the pipe takes records only"),
             StepKind::Rest if !self.server.is_ours() => Some("its process is not ours to watch"),
             _ if reads_cold && !self.server.is_ours() => Some("its caches are not ours to empty"),
             StepKind::ConsumeHot | StepKind::ConsumeCold | StepKind::Tail | StepKind::Rest => None,
+        }
+    }
+
+    /// Gives the broker the processors that a step says, which takes a start and another heating.
+    pub fn hold_broker(&mut self, step: &Step, heat: f64) -> Result<(), BenchError> {
+        let Some(cpus) = self.server.choice_of_cpus(step.broker_cores) else { return Ok(()) };
+        match self.server.is_ours() && self.server.restart_on(cpus)? {
+            true => self.heat(heat),
+            false => Ok(()),
         }
     }
 

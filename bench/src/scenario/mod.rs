@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     BenchError,
     load::{ConsumeLoad, Pace, ProduceLoad},
+    measure::Figure,
 };
 
 pub use presets::{builtin, builtin_names};
@@ -55,6 +56,13 @@ pub struct Step {
     /// Written before the measurement, for whoever reads old records: millions of bytes.
     #[serde(default)]
     pub stored_megabytes: u64,
+    /// The broker is held to so many processors; it is started again for that. Not said, it has all
+    /// that the run gives to brokers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub broker_cores: Option<usize>,
+    /// The figure that stands first and is compared, instead of the one that the kind suggests.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub figure: Option<Figure>,
     /// Instead of the scenario's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seconds: Option<f64>,
@@ -161,6 +169,14 @@ impl Step {
         if self.backfill.is_some() && self.kind != StepKind::Tail {
             return Some("only a tail has a backfill beside it");
         }
+        if self.broker_cores == Some(0) {
+            return Some("a broker has one processor at least");
+        }
+        if let Some(figure) = self.figure
+            && (self.kind == StepKind::Rest || !figure.is_of_every_load())
+        {
+            return Some("its figure is not one that every load has");
+        }
         if reads_old && self.kind != StepKind::Tail && self.produce.pace != Pace::AsFastAsPossible {
             return Some("what is stored beforehand has no pace");
         }
@@ -204,6 +220,9 @@ mod tests {
         assert!(with("batches = 3").unwrap_err().to_string().contains("batches"));
         assert!(with("stored_megabytes = 3").is_err());
         assert!(with("seconds = 3.5").is_ok());
+        assert!(with("broker_cores = 0").is_err());
+        assert!(with("broker_cores = 1\nfigure = \"records_per_second\"").is_ok());
+        assert!(with("figure = \"start_seconds\"").is_err());
         assert!(with("[[step]]\nname = \"16 KiB\"\nkind = \"rest\"").is_err());
         assert!(with("[[step]]\nname = \"cold\"\nkind = \"consume_cold\"").is_err());
         assert!(Scenario::parse("about = \"none\"\nstep = []", "none").is_err());

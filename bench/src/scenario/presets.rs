@@ -1,6 +1,6 @@
 //! The scenarios that the executable brings along, from `bench/scenarios`.
 
-pub const BUILTIN: [(&str, &str); 11] = [
+pub const BUILTIN: [(&str, &str); 16] = [
     ("produce", include_str!("../../scenarios/produce.toml")),
     ("append-at-rest", include_str!("../../scenarios/append-at-rest.toml")),
     ("consume", include_str!("../../scenarios/consume.toml")),
@@ -10,6 +10,11 @@ pub const BUILTIN: [(&str, &str); 11] = [
     ("fan-out", include_str!("../../scenarios/fan-out.toml")),
     ("partitions", include_str!("../../scenarios/partitions.toml")),
     ("rest", include_str!("../../scenarios/rest.toml")),
+    ("growth-connections", include_str!("../../scenarios/growth-connections.toml")),
+    ("growth-records", include_str!("../../scenarios/growth-records.toml")),
+    ("growth-codecs", include_str!("../../scenarios/growth-codecs.toml")),
+    ("growth-acks", include_str!("../../scenarios/growth-acks.toml")),
+    ("growth-cores", include_str!("../../scenarios/growth-cores.toml")),
     ("linkedin-2014", include_str!("../../scenarios/linkedin-2014.toml")),
     ("short", include_str!("../../scenarios/short.toml")),
 ];

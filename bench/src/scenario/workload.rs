@@ -97,6 +97,8 @@ pub fn parse(text: &str, name: &str) -> Result<Scenario, BenchError> {
         backfill: (backlog > 0).then(|| consume.clone()),
         consume,
         stored_megabytes: backlog.saturating_mul(1000),
+        broker_cores: None,
+        figure: None,
         seconds: Some(seconds),
     };
     let scenario = Scenario {
