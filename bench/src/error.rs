@@ -58,6 +58,8 @@ pub enum BenchError {
         libs.display()
     )]
     NoKafka { libs: PathBuf },
+    #[error("{program} has not said what it measured:\n{tail}")]
+    Java { program: &'static str, tail: String },
     #[error("no free port: {source}")]
     Port { source: io::Error },
     #[error("writing beforehand failed: {reason}")]

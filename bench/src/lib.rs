@@ -5,6 +5,7 @@
 //! broker and not the client is what is measured. `docs/benchmarking.md` tells what the figures mean.
 
 mod error;
+mod java;
 mod limit;
 mod load;
 mod measure;

@@ -6,12 +6,22 @@ use std::{fs, io};
 const TICKS_PER_SECOND: f64 = 100.0;
 /// Of `utime`, counted after the process name, which may contain anything.
 const UTIME_FIELD: usize = 11;
+/// The same of children that were waited for.
+const CUTIME_FIELD: usize = 13;
 
 /// Seconds in user and kernel mode, of all threads that there are and were.
 pub fn processor_seconds(pid: u32) -> io::Result<f64> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
     let ticks =
         parse(&stat).ok_or_else(|| io::Error::other("the kernel's answer is not as known"))?;
+    Ok(ticks / TICKS_PER_SECOND)
+}
+
+/// The same of its children that have ended.
+pub fn children_seconds(pid: u32) -> io::Result<f64> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
+    let ticks = parse_from(&stat, CUTIME_FIELD)
+        .ok_or_else(|| io::Error::other("the kernel's answer is not as known"))?;
     Ok(ticks / TICKS_PER_SECOND)
 }
 
@@ -28,8 +38,13 @@ fn parse_resident(status: &str) -> Option<u64> {
 }
 
 fn parse(stat: &str) -> Option<f64> {
+    parse_from(stat, UTIME_FIELD)
+}
+
+/// The sum of user and kernel time, which follow each other.
+fn parse_from(stat: &str, field: usize) -> Option<f64> {
     let (_, fields) = stat.rsplit_once(')')?;
-    let mut times = fields.split_ascii_whitespace().skip(UTIME_FIELD);
+    let mut times = fields.split_ascii_whitespace().skip(field);
     let user: f64 = times.next()?.parse().ok()?;
     let system: f64 = times.next()?.parse().ok()?;
     Some(user + system)
@@ -41,8 +56,9 @@ mod tests {
 
     #[test]
     fn a_process_name_with_a_bracket_does_not_shift_the_fields() {
-        let stat = "7 (a) b) S 1 7 7 0 -1 4194560 1 0 0 0 120 34 0 0 20 0 1 0 5 0 0";
+        let stat = "7 (a) b) S 1 7 7 0 -1 4194560 1 0 0 0 120 34 7 8 20 0 1 0 5 0 0";
         assert_eq!(parse(stat), Some(154.0));
+        assert_eq!(parse_from(stat, CUTIME_FIELD), Some(15.0));
         assert_eq!(parse("7 (a"), None);
     }
 

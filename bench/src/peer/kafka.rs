@@ -20,6 +20,8 @@ const COLLECTOR: [&str; 5] = [
     "-XX:InitiatingHeapOccupancyPercent=35",
     "-XX:+ExplicitGCInvokesConcurrent",
 ];
+/// As in `kafka-producer-perf-test.sh`.
+const CLIENT_HEAP: &str = "-Xmx512M";
 /// Formatting is short work.
 const SHORT_LIVED: [&str; 3] = ["-Xmx256m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"];
 /// Only what went wrong.
@@ -66,15 +68,29 @@ pub fn prepare(
     Ok(command)
 }
 
-fn class_path(libs: &Path, folder: &Path) -> Result<String, BenchError> {
+/// One of the programs of its jars, with the heap and the collector of its own start script.
+pub fn client(libs: &Path, folder: &Path, class: &str) -> Result<Command, BenchError> {
+    let class_path = class_path(libs, folder)?;
+    let mut command = Command::new("java");
+    command.arg(CLIENT_HEAP).args(COLLECTOR).arg("-cp").arg(class_path).arg(class);
+    Ok(command)
+}
+
+/// Whether the jars are there.
+pub fn find_jars(libs: &Path) -> Result<(), BenchError> {
     let has_broker = fs::read_dir(libs)
         .into_iter()
         .flatten()
         .flatten()
         .any(|entry| entry.file_name().to_string_lossy().starts_with("kafka_2."));
-    if !has_broker {
-        return Err(BenchError::NoKafka { libs: libs.to_owned() });
+    match has_broker {
+        true => Ok(()),
+        false => Err(BenchError::NoKafka { libs: libs.to_owned() }),
     }
+}
+
+fn class_path(libs: &Path, folder: &Path) -> Result<String, BenchError> {
+    find_jars(libs)?;
     let conf = folder.join("conf");
     let written =
         fs::create_dir_all(&conf).and_then(|()| fs::write(conf.join("log4j2.properties"), LOGGING));

@@ -2,7 +2,7 @@
 //! folder, on the same processors, with the same settings.
 
 mod cpus;
-mod kafka;
+pub mod kafka;
 mod page_cache;
 mod process;
 mod server;

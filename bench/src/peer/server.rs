@@ -129,6 +129,11 @@ impl Server {
             .map_err(|source| BenchError::Folder { folder: self.data(), source })
     }
 
+    /// Where it was started.
+    pub const fn premises(&self) -> &Premises {
+        &self.premises
+    }
+
     pub fn data(&self) -> PathBuf {
         self.folder.join("data")
     }

@@ -1,6 +1,7 @@
 //! A run: every repeat starts each system in turn on an empty folder, heats it, and gives it every step,
 //! so that what drifts on the machine meets all of them alike.
 
+mod java_step;
 mod stage;
 mod step;
 mod stored;
@@ -15,7 +16,7 @@ use std::{
 use crate::{
     BenchError, limit,
     measure::Figure,
-    peer::{Cpus, Premises, Server, System},
+    peer::{Cpus, Premises, Server, System, kafka},
     report::{Machine, RunReport, Sample, StepReport, SystemReport},
     scenario::{Scenario, Step, StepKind},
 };
@@ -58,6 +59,10 @@ pub trait Watcher {
 /// Blocks the calling thread until all is measured.
 pub fn run(options: &RunOptions, watcher: &dyn Watcher) -> Result<RunReport, BenchError> {
     let folder = prepare_folder(&options.folder)?;
+    let mut steps = options.scenarios.iter().flat_map(|(_, scenario)| &scenario.steps);
+    if steps.any(|step| step.kind.is_java()) {
+        kafka::find_jars(&options.kafka_libs)?;
+    }
     if let Some(cpus) = &options.client_cpus {
         cpus.hold_this_thread()?;
     }
@@ -206,6 +211,7 @@ fn main_figure(step: &Step) -> Figure {
     }
     match step.kind {
         StepKind::Rest => Figure::ServerCores,
+        StepKind::JavaProducer | StepKind::JavaConsumer => Figure::RecordsPerSecond,
         StepKind::ConsumeHot | StepKind::ConsumeCold => Figure::MegabytesPerSecond,
         StepKind::Tail if is_open => Figure::P999Ms,
         StepKind::Tail => Figure::MegabytesPerSecond,

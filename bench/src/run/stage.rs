@@ -75,7 +75,12 @@ impl Stage {
             _ if !self.server.is_broker() => Some("the pipe takes records only"),
             StepKind::Rest if !self.server.is_ours() => Some("its process is not ours to watch"),
             _ if reads_cold && !self.server.is_ours() => Some("its caches are not ours to empty"),
-            StepKind::ConsumeHot | StepKind::ConsumeCold | StepKind::Tail | StepKind::Rest => None,
+            StepKind::ConsumeHot
+            | StepKind::ConsumeCold
+            | StepKind::Tail
+            | StepKind::Rest
+            | StepKind::JavaProducer
+            | StepKind::JavaConsumer => None,
         }
     }
 

@@ -43,6 +43,8 @@ impl Stage {
             StepKind::ConsumeCold => self.measure_cold(step, heat),
             StepKind::Tail => self.measure_tail(step, &window, heat),
             StepKind::Rest => self.measure_rest(step, warm_up, seconds),
+            StepKind::JavaProducer => self.measure_java_producer(step, &step.java),
+            StepKind::JavaConsumer => self.measure_java_consumer(step, &step.java),
         }?;
         if let Some(memory) = self.server.resident_megabytes() {
             sample.figures.insert(Figure::MemoryMegabytes, memory);
@@ -188,7 +190,7 @@ fn belongs_to(folder: &str, topic: &str) -> bool {
     folder.strip_prefix(topic).is_some_and(|rest| rest.starts_with('-'))
 }
 
-fn records_to_store(step: &Step) -> u64 {
+pub fn records_to_store(step: &Step) -> u64 {
     let batch_bytes = crate::load::batch_bytes(&step.produce).max(1);
     let batches = step.stored_megabytes.saturating_mul(1_000_000).div_ceil(batch_bytes);
     batches.saturating_mul(u64::try_from(step.produce.batch_records).unwrap_or(u64::MAX))
@@ -214,7 +216,7 @@ fn without_page_cache<T>(
     })
 }
 
-fn add_check(sample: &mut Sample, tally: Tally) {
+pub fn add_check(sample: &mut Sample, tally: Tally) {
     sample.checked_records = sample.checked_records.saturating_add(tally.checked_records);
     for (name, count) in tally.errors {
         let sum = sample.errors.entry(name).or_default();

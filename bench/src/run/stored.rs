@@ -33,13 +33,7 @@ pub struct Stored {
 impl Stored {
     /// Makes the topic, and plans who writes to it.
     pub fn create(bootstrap: &str, topic: String, step: &Step) -> Result<Self, BenchError> {
-        let options = crate::TopicOptions {
-            name: topic.clone(),
-            create: true,
-            partitions: step.partitions,
-            replication_factor: step.replication_factor,
-            configs: step.configs.clone(),
-        };
+        let options = step.topic(topic.clone());
         let (address, load) = (bootstrap.to_owned(), step.produce.clone());
         let (loaded, identities) = runtime::block_on(async move {
             target::create(&address, &options).await?;

@@ -10,7 +10,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     BenchError,
-    load::{ConsumeLoad, Pace, ProduceLoad},
+    java::JavaLoad,
+    load::{ConsumeLoad, Pace, ProduceLoad, TopicOptions},
     measure::Figure,
 };
 
@@ -56,6 +57,9 @@ pub struct Step {
     /// Written before the measurement, for whoever reads old records: millions of bytes.
     #[serde(default)]
     pub stored_megabytes: u64,
+    /// Of Kafka's own clients.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub java: JavaLoad,
     /// The broker is held to so many processors; it is started again for that. Not said, it has all
     /// that the run gives to brokers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -81,6 +85,23 @@ pub enum StepKind {
     Tail,
     /// Nobody asks for anything.
     Rest,
+    /// Kafka's `ProducerPerformance`.
+    JavaProducer,
+    /// Kafka's `ConsumerPerformance`, over what was written beforehand.
+    JavaConsumer,
+}
+
+impl StepKind {
+    pub const fn is_java(self) -> bool {
+        match self {
+            Self::JavaProducer | Self::JavaConsumer => true,
+            Self::Produce | Self::ConsumeHot | Self::ConsumeCold | Self::Tail | Self::Rest => false,
+        }
+    }
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 const fn heat_seconds() -> f64 {
@@ -153,10 +174,25 @@ impl Scenario {
 }
 
 impl Step {
+    /// The topic that it writes to.
+    pub fn topic(&self, name: String) -> TopicOptions {
+        TopicOptions {
+            name,
+            create: true,
+            partitions: self.partitions,
+            replication_factor: self.replication_factor,
+            configs: self.configs.clone(),
+        }
+    }
+
     /// What is asked for and would have no effect, or has nothing to act on.
     fn contradiction(&self) -> Option<&'static str> {
-        let reads_old = matches!(self.kind, StepKind::ConsumeHot | StepKind::ConsumeCold)
-            || self.backfill.is_some();
+        let reads_old = match self.kind {
+            StepKind::ConsumeHot | StepKind::ConsumeCold | StepKind::JavaConsumer => true,
+            StepKind::Produce | StepKind::Tail | StepKind::Rest | StepKind::JavaProducer => {
+                self.backfill.is_some()
+            }
+        };
         if self.partitions < 1 {
             return Some("a topic has one partition at least");
         }
@@ -172,6 +208,9 @@ impl Step {
         if self.broker_cores == Some(0) {
             return Some("a broker has one processor at least");
         }
+        if let Some(reason) = self.java_contradiction() {
+            return Some(reason);
+        }
         if let Some(figure) = self.figure
             && (self.kind == StepKind::Rest || !figure.is_of_every_load())
         {
@@ -181,6 +220,26 @@ impl Step {
             return Some("what is stored beforehand has no pace");
         }
         None
+    }
+
+    fn java_contradiction(&self) -> Option<&'static str> {
+        let writes = self.java.records > 0 && self.java.record_bytes > 0;
+        let is_empty = self.java.records == 0 && self.java.record_bytes == 0;
+        match self.kind {
+            StepKind::JavaProducer if !writes => Some("java says how many records of which size"),
+            StepKind::JavaConsumer if !is_empty => Some("a Java consumer reads what is stored"),
+            StepKind::JavaProducer if !is_default(&self.produce) => {
+                Some("a Java producer goes by java, and not by produce")
+            }
+            StepKind::JavaProducer | StepKind::JavaConsumer => None,
+            StepKind::Produce
+            | StepKind::ConsumeHot
+            | StepKind::ConsumeCold
+            | StepKind::Tail
+            | StepKind::Rest => {
+                (!is_default(&self.java)).then_some("only Kafka's own clients go by java")
+            }
+        }
     }
 }
 
@@ -223,6 +282,12 @@ mod tests {
         assert!(with("broker_cores = 0").is_err());
         assert!(with("broker_cores = 1\nfigure = \"records_per_second\"").is_ok());
         assert!(with("figure = \"start_seconds\"").is_err());
+        assert!(with("java = { records = 3, record_bytes = 1 }").is_err());
+        let java = "[[step]]\nname = \"java\"\nkind = \"java_producer\"\n";
+        assert!(with(java).is_err());
+        assert!(with(&format!("{java}java = {{ records = 3, record_bytes = 1 }}")).is_ok());
+        let two = "java = { records = 3, record_bytes = 1 }\nproduce = { in_flight = 3 }";
+        assert!(with(&format!("{java}{two}")).is_err());
         assert!(with("[[step]]\nname = \"16 KiB\"\nkind = \"rest\"").is_err());
         assert!(with("[[step]]\nname = \"cold\"\nkind = \"consume_cold\"").is_err());
         assert!(Scenario::parse("about = \"none\"\nstep = []", "none").is_err());

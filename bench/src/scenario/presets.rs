@@ -1,6 +1,6 @@
 //! The scenarios that the executable brings along, from `bench/scenarios`.
 
-pub const BUILTIN: [(&str, &str); 16] = [
+pub const BUILTIN: [(&str, &str); 17] = [
     ("produce", include_str!("../../scenarios/produce.toml")),
     ("append-at-rest", include_str!("../../scenarios/append-at-rest.toml")),
     ("consume", include_str!("../../scenarios/consume.toml")),
@@ -15,6 +15,7 @@ pub const BUILTIN: [(&str, &str); 16] = [
     ("growth-codecs", include_str!("../../scenarios/growth-codecs.toml")),
     ("growth-acks", include_str!("../../scenarios/growth-acks.toml")),
     ("growth-cores", include_str!("../../scenarios/growth-cores.toml")),
+    ("java-clients", include_str!("../../scenarios/java-clients.toml")),
     ("linkedin-2014", include_str!("../../scenarios/linkedin-2014.toml")),
     ("short", include_str!("../../scenarios/short.toml")),
 ];

@@ -11,6 +11,7 @@ use serde::Deserialize;
 use super::{Scenario, Step, StepKind};
 use crate::{
     BenchError,
+    java::JavaLoad,
     load::{Acknowledge, ConsumeLoad, Pace, ProduceLoad},
 };
 
@@ -97,6 +98,7 @@ pub fn parse(text: &str, name: &str) -> Result<Scenario, BenchError> {
         backfill: (backlog > 0).then(|| consume.clone()),
         consume,
         stored_megabytes: backlog.saturating_mul(1000),
+        java: JavaLoad::default(),
         broker_cores: None,
         figure: None,
         seconds: Some(seconds),

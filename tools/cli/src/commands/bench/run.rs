@@ -14,8 +14,8 @@ use crate::out;
 pub struct Run {
     /// Names of scenarios that are here, or files (`.toml`; `.yaml` of the OpenMessaging Benchmark):
     /// produce, append-at-rest, consume, latency, backfill, tail, fan-out, partitions, rest,
-    /// growth-connections, growth-records, growth-codecs, growth-acks, growth-cores, linkedin-2014,
-    /// short.
+    /// growth-connections, growth-records, growth-codecs, growth-acks, growth-cores, java-clients,
+    /// linkedin-2014, short.
     #[arg(required = true, value_name = "SCENARIO")]
     scenarios: Vec<String>,
     /// Whom to measure, in turn: corelog, kafka (as it comes), kafka-durable (syncs before it answers),
