@@ -60,6 +60,8 @@ pub enum BenchError {
     NoKafka { libs: PathBuf },
     #[error("{program} has not said what it measured:\n{tail}")]
     Java { program: &'static str, tail: String },
+    #[error("no profile: {reason}")]
+    Profile { reason: String },
     #[error("no free port: {source}")]
     Port { source: io::Error },
     #[error("writing beforehand failed: {reason}")]

@@ -47,6 +47,7 @@ fn run_with(fault: Fault, scenario: &str) -> RunReport {
         seconds: None,
         heat_seconds: None,
         limit_seconds: None,
+        profile: None,
     };
     bench::run(&options, &Silent).unwrap()
 }

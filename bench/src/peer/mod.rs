@@ -5,6 +5,7 @@ mod cpus;
 pub mod kafka;
 mod page_cache;
 mod process;
+pub mod profile;
 mod server;
 
 use std::path::PathBuf;

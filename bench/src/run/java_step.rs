@@ -99,7 +99,7 @@ impl Stage {
         fs::create_dir_all(&folder).map_err(failed)?;
         let before = self.times()?;
         let place = java::Place { libs: &premises.kafka_libs, folder: &folder };
-        let result = run(place);
+        let result = self.watched(|| run(place));
         let after = self.times()?;
         fs::remove_dir_all(&folder).map_err(failed)?;
         let server = before.server.zip(after.server).map(|(before, after)| after - before);

@@ -16,7 +16,7 @@ use std::{
 use crate::{
     BenchError, limit,
     measure::Figure,
-    peer::{Cpus, Premises, Server, System, kafka},
+    peer::{Cpus, Premises, Server, System, kafka, profile},
     report::{Machine, RunReport, Sample, StepReport, SystemReport},
     scenario::{Scenario, Step, StepKind},
 };
@@ -46,6 +46,8 @@ pub struct RunOptions {
     pub heat_seconds: Option<f64>,
     /// For how long each of the machine's own limits is measured, at the beginning of each repeat.
     pub limit_seconds: Option<f64>,
+    /// What the broker's processors did in each step goes here.
+    pub profile: Option<PathBuf>,
 }
 
 /// Who shows how far a run is.
@@ -62,6 +64,9 @@ pub fn run(options: &RunOptions, watcher: &dyn Watcher) -> Result<RunReport, Ben
     let mut steps = options.scenarios.iter().flat_map(|(_, scenario)| &scenario.steps);
     if steps.any(|step| step.kind.is_java()) {
         kafka::find_jars(&options.kafka_libs)?;
+    }
+    if options.profile.is_some() {
+        profile::find_perf()?;
     }
     if let Some(cpus) = &options.client_cpus {
         cpus.hold_this_thread()?;
@@ -130,6 +135,10 @@ fn one_system(
             let seconds = options.seconds.unwrap_or_else(|| scenario.seconds_of(step));
             let warm_up = options.seconds.map_or(scenario.warm_up_seconds, |seconds| seconds / 2.0);
             stage.hold_broker(step, heat)?;
+            stage.profile = options.profile.as_ref().map(|folder| {
+                let words = [&*system.name, name, &step.name, &repeat.to_string()];
+                (folder.clone(), profile::file_name(&words))
+            });
             let sample = stage.measure(step, warm_up, seconds, heat)?;
             add(report, &key, &system.name, sample, watcher);
         }

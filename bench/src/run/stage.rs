@@ -1,5 +1,7 @@
 //! One started system, and what happens to it: it is heated, and gets one step after another.
 
+use std::path::PathBuf;
+
 use client::runtime;
 
 use super::stored::Stored;
@@ -14,7 +16,7 @@ use crate::{
         window::Window,
     },
     measure::Figure,
-    peer::Server,
+    peer::{Server, profile::Profile},
     report::Sample,
     scenario::{Scenario, Step, StepKind},
 };
@@ -26,6 +28,8 @@ pub struct Stage {
     pub topics: usize,
     /// Of the cluster; a replica takes one.
     pub brokers: usize,
+    /// Where the profiles of its steps go, and under which name the next one's.
+    pub profile: Option<(PathBuf, String)>,
 }
 
 impl Stage {
@@ -34,7 +38,7 @@ impl Stage {
             true => target::broker_count(&server.bootstrap())?,
             false => 1,
         };
-        Ok(Self { server, cores, topics: 0, brokers })
+        Ok(Self { server, cores, topics: 0, brokers, profile: None })
     }
 
     pub fn place(&self) -> Place {
@@ -91,6 +95,20 @@ impl Stage {
             true => self.heat(heat),
             false => Ok(()),
         }
+    }
+
+    /// Does the measured part of a step, under the eyes of a profiler if one is wanted.
+    pub fn watched<T>(
+        &self,
+        work: impl FnOnce() -> Result<T, BenchError>,
+    ) -> Result<T, BenchError> {
+        let (Some((folder, name)), Some(pid)) = (&self.profile, self.server.pid()) else {
+            return work();
+        };
+        let profile = Profile::start(folder, name, pid)?;
+        let done = work();
+        profile.finish()?;
+        done
     }
 
     /// Load of small and of large requests, written and read, that is not measured.

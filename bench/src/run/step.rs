@@ -55,7 +55,7 @@ impl Stage {
     fn measure_produce(&mut self, step: &Step, window: &Window) -> Result<Sample, BenchError> {
         let mut stored = self.store(step)?;
         let jobs = jobs::placed(Role::Produce, stored.producers.iter().cloned());
-        let outcome = jobs::run(&jobs, window, self.place())?;
+        let outcome = self.watched(|| jobs::run(&jobs, window, self.place()))?;
         stored.written(&outcome);
         let mut sample = sample(&outcome, Role::Produce);
         self.check(stored, &mut sample)?;
@@ -69,7 +69,7 @@ impl Stage {
         let first_reading = stored.read_back(place)?;
         let readers = stored.readers(&step.consume, AtEnd::Repeat)?;
         let jobs = jobs::placed(Role::Consume, readers.into_iter());
-        let outcome = jobs::run(&jobs, window, place)?;
+        let outcome = self.watched(|| jobs::run(&jobs, window, place))?;
         let mut sample = sample(&outcome, Role::Consume);
         add_check(&mut sample, first_reading);
         stored.delete()?;
@@ -81,7 +81,7 @@ impl Stage {
         let window = Window::new(0.0, Extent::Records(u64::MAX), self.cores);
         let readers = stored.readers(&step.consume, AtEnd::Stop)?;
         let jobs = jobs::placed(Role::Consume, readers.into_iter());
-        let outcome = jobs::run(&jobs, &window, self.place())?;
+        let outcome = self.watched(|| jobs::run(&jobs, &window, self.place()))?;
         let mut sample = sample(&outcome, Role::Consume);
         let mut tally = outcome.tallies.get(&Role::Consume).cloned().unwrap_or_default();
         // Its errors so far are in the sample already.
@@ -116,11 +116,10 @@ impl Stage {
             place.cores = place.cores.strict_add(1);
         }
         let window = window.for_cores(place.cores);
+        let run = || self.watched(|| jobs::run(&jobs, &window, place));
         let outcome = match &old {
-            Some((old, _)) => {
-                without_page_cache(&self.server, &old.topic, || jobs::run(&jobs, &window, place))
-            }
-            None => jobs::run(&jobs, &window, place),
+            Some((old, _)) => without_page_cache(&self.server, &old.topic, run),
+            None => run(),
         }?;
         stored.written(&outcome);
         let mut sample = tail_sample(&outcome);
@@ -145,11 +144,13 @@ impl Stage {
             let read =
                 || processor_seconds(pid).map_err(|source| BenchError::Process { pid, source });
             wait(warm_up)?;
-            let (began, before) = (runtime::now(), read()?);
-            wait(seconds)?;
-            let (spent, passed) =
-                (read()? - before, runtime::now().saturating_duration_since(began).as_secs_f64());
-            sample.figures.insert(Figure::ServerCores, spent / passed);
+            let cores = self.watched(|| {
+                let (began, before) = (runtime::now(), read()?);
+                wait(seconds)?;
+                let passed = runtime::now().saturating_duration_since(began).as_secs_f64();
+                Ok((read()? - before) / passed)
+            })?;
+            sample.figures.insert(Figure::ServerCores, cores);
         }
         stored.delete()?;
         Ok(sample)

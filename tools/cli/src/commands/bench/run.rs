@@ -32,6 +32,10 @@ pub struct Run {
     /// says. A Java broker needs it.
     #[arg(long, value_name = "SECONDS")]
     heat: Option<f64>,
+    /// Record each step's broker with `perf`, and write what its processors did into this folder: a
+    /// `.txt` for each step, and the `.data` of which it was made.
+    #[arg(long, value_name = "FOLDER")]
+    profile: Option<PathBuf>,
     /// Do not measure the machine itself.
     #[arg(long)]
     no_limits: bool,
@@ -97,6 +101,7 @@ impl Run {
         }
         options.seconds = self.seconds;
         options.heat_seconds = self.heat;
+        options.profile.clone_from(&self.profile);
         options.limit_seconds = (!self.no_limits).then_some(0.5);
         self.place.measure(&options)
     }
@@ -144,6 +149,7 @@ impl Place {
             seconds: None,
             heat_seconds: None,
             limit_seconds: None,
+            profile: None,
         })
     }
 
