@@ -18,10 +18,10 @@ pub(crate) fn identity(producer_id: i64, epoch: i16) -> Option<Identity> {
 
 /// The error code of the wire, for a client that knows PRODUCER_FENCED or not.
 pub(crate) fn code(error: TxnError, knows_fencing: bool) -> ErrorCode {
-    match error {
-        TxnError::ProducerFenced if !knows_fencing => ErrorCode::InvalidProducerEpoch,
-        error => error.error_code(),
+    if error == TxnError::ProducerFenced && !knows_fencing {
+        return ErrorCode::InvalidProducerEpoch;
     }
+    error.error_code()
 }
 
 /// The error for an answer that is not the asked kind of reply: the coordinator's, or the one for
