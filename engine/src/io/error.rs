@@ -85,6 +85,11 @@ impl IoError {
         self.fault == Fault::NoSpace
     }
 
+    /// The process, or the system, has no descriptor left. Nothing was touched.
+    pub fn is_out_of_descriptors(&self) -> bool {
+        self.fault == Fault::TooManyOpenFiles
+    }
+
     pub fn is_not_found(&self) -> bool {
         self.fault == Fault::NotFound
     }

@@ -167,7 +167,8 @@ impl Log {
             }
         };
         if let Err(error) = result {
-            if error.is_no_space() {
+            // Both pass: the log refuses appends meanwhile, and tries again.
+            if error.is_no_space() || error.is_out_of_descriptors() {
                 let mut state = self.state.borrow_mut();
                 state.disk_full = Some(error);
                 state.is_short = true;

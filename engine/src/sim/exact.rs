@@ -311,18 +311,7 @@ async fn check(producer: &Producer) {
     assert_eq!(seen.len(), left.len(), "something is there twice: {left:?}");
     let offset = offset_of_group(broker, sim).await;
     assert_eq!(offset, left.last().map(|last| i64::from(*last) + 1), "after {left:?}");
-    let told = producer.told.borrow();
-    for number in &told.sent {
-        let is_seen = seen.contains(number);
-        match (told.acknowledged.get(number), told.asked.get(number)) {
-            (Some(TransactionResult::Commit), _) => assert!(is_seen, "{number} is lost"),
-            (Some(TransactionResult::Abort), _) | (_, Some(TransactionResult::Abort) | None) => {
-                assert!(!is_seen, "{number} was never to be seen");
-            }
-            // It was asked for, and nobody was told.
-            (None, Some(TransactionResult::Commit)) => {}
-        }
-    }
+    check_told(&producer.told.borrow(), &seen);
     let undecided = ListTransactions {
         states: Some(BTreeSet::from([
             TransactionState::PrepareCommit,
@@ -337,6 +326,21 @@ async fn check(producer: &Producer) {
         }
         assert!(tried < TRIES_MAX, "a decision is never carried out: {lists:?}");
         sim.sleep(PAUSE).await;
+    }
+}
+
+/// What was told is so, and nothing that was never to be seen is seen.
+fn check_told(told: &Told, seen: &BTreeSet<u32>) {
+    for number in &told.sent {
+        let is_seen = seen.contains(number);
+        match (told.acknowledged.get(number), told.asked.get(number)) {
+            (Some(TransactionResult::Commit), _) => assert!(is_seen, "{number} is lost"),
+            (Some(TransactionResult::Abort), _) | (_, Some(TransactionResult::Abort) | None) => {
+                assert!(!is_seen, "{number} was never to be seen");
+            }
+            // It was asked for, and nobody was told.
+            (None, Some(TransactionResult::Commit)) => {}
+        }
     }
 }
 

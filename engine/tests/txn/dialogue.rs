@@ -159,7 +159,9 @@ impl Dialogue {
                         let producer_id = ProducerId::new(self.next_id - 1).expect("an id");
                         Some(Input::ProducerId { producer_id })
                     }
-                    other => panic!("{other:?} while epochs are raised"),
+                    other @ (Output::Reply { .. } | Output::Mark(_)) => {
+                        panic!("{other:?} while epochs are raised")
+                    }
                 };
                 if let Some(answer) = answer {
                     self.coordinator.step(self.now(), answer, &mut outputs);

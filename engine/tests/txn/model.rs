@@ -57,6 +57,9 @@ struct Life {
     /// Partitions whose addition was acknowledged since the id's last decision.
     added: BTreeMap<TransactionalId, BTreeSet<TopicPartition>>,
     decided: BTreeMap<(TransactionalId, Identity), Markers>,
+    /// Decisions of which every partition has been told. In version 1 of the protocol the next one may
+    /// be of the same identity.
+    marked: BTreeSet<(TransactionalId, Identity)>,
 }
 
 impl Life {
@@ -65,7 +68,11 @@ impl Life {
             abort_interval: Millis(500),
             expire_interval: Millis(5_000),
             id_expiration: Millis(20_000),
-            version: if seed % 4 == 0 { TransactionVersion::V1 } else { TransactionVersion::V2 },
+            version: if seed.is_multiple_of(4) {
+                TransactionVersion::V1
+            } else {
+                TransactionVersion::V2
+            },
             ..TxnOptions::default()
         };
         let mut life = Self {
@@ -83,6 +90,7 @@ impl Life {
             given: BTreeMap::new(),
             added: BTreeMap::new(),
             decided: BTreeMap::new(),
+            marked: BTreeSet::new(),
         };
         let mut outputs = Vec::new();
         life.coordinator.loaded(life.time(), &mut outputs);
@@ -118,7 +126,8 @@ impl Life {
     /// A decision is one for all times, and reaches every partition that was added before it.
     fn decide(&mut self, markers: Markers) {
         let key = (markers.id.clone(), markers.producer);
-        match self.decided.get(&key) {
+        let is_next = self.marked.remove(&key);
+        match self.decided.get(&key).filter(|_| !is_next) {
             Some(before) => assert_eq!(*before, markers, "a decision does not change"),
             None => {
                 let added = self.added.remove(&markers.id).unwrap_or_default();
@@ -176,7 +185,7 @@ impl Life {
             Request::InitProducerId(init) => Some(&init.id),
             Request::AddPartitions(add) => Some(&add.id),
             Request::EndTransaction(end) => Some(&end.id),
-            _ => None,
+            Request::VerifyPartitions(_) | Request::Describe(_) | Request::List(_) => None,
         };
         let newest = transactional.and_then(|id| self.given.get(id)?.iter().max().copied());
         self.owed.insert(id, Asked { request: request.clone(), newest });
@@ -236,7 +245,9 @@ impl Life {
             13 => {
                 let marking = self.marking.clone();
                 if let Some(markers) = self.random.pick(&marking) {
-                    self.step(Input::Marked { id: markers.id, producer: markers.producer });
+                    // Whoever tells the partitions says so once.
+                    self.marking.retain(|other| *other != markers);
+                    self.tell_marked(markers);
                 }
             }
             14 => {
@@ -252,6 +263,11 @@ impl Life {
                 }
             }
         }
+    }
+
+    fn tell_marked(&mut self, markers: Markers) {
+        self.marked.insert((markers.id.clone(), markers.producer));
+        self.step(Input::Marked { id: markers.id, producer: markers.producer });
     }
 
     fn commit_next(&mut self) {
@@ -310,7 +326,7 @@ impl Life {
                 self.commit_next();
             }
             for markers in std::mem::take(&mut self.marking) {
-                self.step(Input::Marked { id: markers.id, producer: markers.producer });
+                self.tell_marked(markers);
             }
         }
         assert!(self.owed.is_empty(), "every request is answered");

@@ -299,8 +299,9 @@ fn what_is_appended_while_a_log_goes_to_rest_stays() {
 #[test]
 fn many_logs_keep_no_more_of_their_ends_in_memory_than_one_core_may() {
     simulate(5, async |runtime| {
-        let options = LogOptions { tail_cache_bytes: 10_000, ..small_options() };
-        let mut logs = Vec::new();
+        let options =
+            LogOptions { tail_cache_bytes: 20_000, segment_bytes: 1_000_000, ..small_options() };
+        let (mut logs, mut most) = (Vec::new(), 0);
         for number in 0..20 {
             let folder = PathBuf::from(format!("/data/topic-{number}"));
             let log = Log::open(&runtime, folder, options.clone(), Opening::Clean).await.unwrap();
@@ -308,14 +309,15 @@ fn many_logs_keep_no_more_of_their_ends_in_memory_than_one_core_may() {
         }
         for round in 0..12 {
             for log in logs.iter().skip(round % 3) {
-                append_durably(log, &[batch(3, 400)]).await;
+                append_durably(log, &[batch(3, 1_000)]).await;
             }
             let spare = |log: &Rc<Log>| log.state.borrow().tail.spare_bytes();
             let held: u64 = logs.iter().map(spare).sum();
             assert!(held <= SIM_SPARE_BYTES_MAX, "{held} bytes in round {round}");
             assert_eq!(held, runtime.spare_memory().bytes());
-            assert!(round < 6 || 0 < held, "who was busy last keeps something");
+            most = most.max(held);
         }
+        assert!(0 < most, "who was busy last keeps something");
         for log in &logs {
             assert!(8 <= read_all(log, Offset::ZERO).await.len());
         }

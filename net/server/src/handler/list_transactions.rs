@@ -70,7 +70,11 @@ pub(crate) async fn handle(
 fn pattern(text: Option<&str>) -> Result<Option<Regex>, regex_lite::Error> {
     match text {
         None | Some("") => Ok(None),
-        Some(text) => Regex::new(&format!("^(?:{text})$")).map(Some),
+        Some(text) => {
+            // By itself first: `a)(b` would become valid in the parentheses.
+            Regex::new(text)?;
+            Regex::new(&format!("^(?:{text})$")).map(Some)
+        }
     }
 }
 

@@ -13,6 +13,7 @@ public final class Main {
             new Topics(cluster).run(suite);
             new Offsets(cluster).run(suite);
             new Transactions(cluster).run(suite);
+            new TransactionAdministration(cluster).run(suite);
         }
         System.exit(suite.finish());
     }

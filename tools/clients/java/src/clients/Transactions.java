@@ -8,21 +8,12 @@ import static clients.Suite.failsWith;
 
 import java.time.Duration;
 import java.util.ArrayList;
-import java.util.HashMap;
-import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
-import org.apache.kafka.clients.admin.AbortTransactionSpec;
-import org.apache.kafka.clients.admin.ListTransactionsOptions;
-import org.apache.kafka.clients.admin.OffsetSpec;
-import org.apache.kafka.clients.admin.ProducerState;
-import org.apache.kafka.clients.admin.TransactionDescription;
-import org.apache.kafka.clients.admin.TransactionListing;
-import org.apache.kafka.clients.admin.TransactionState;
 import org.apache.kafka.clients.consumer.CommitFailedException;
 import org.apache.kafka.clients.consumer.Consumer;
 import org.apache.kafka.clients.consumer.ConsumerGroupMetadata;
@@ -34,7 +25,6 @@ import org.apache.kafka.clients.producer.RecordMetadata;
 import org.apache.kafka.common.KafkaException;
 import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.errors.ProducerFencedException;
-import org.apache.kafka.common.errors.TransactionalIdNotFoundException;
 
 /** Producers whose records count together or not at all. */
 final class Transactions {
@@ -63,14 +53,9 @@ final class Transactions {
         suite.run("transaction: offsets that are undecided are waited for", this::offsetsUndecided);
         suite.run("transaction: offsets of an earlier generation are refused", this::offsetsFenced);
         suite.run("transaction: what is read, changed and written is there exactly once", this::exactlyOnce);
-        suite.run("transaction: they are listed and described", this::described);
-        suite.run("transaction: lists are filtered", this::listed);
-        suite.run("transaction: an administrator fences a producer", this::fencedByAdmin);
-        suite.run("transaction: an administrator aborts what hangs", this::abortedByAdmin);
-        suite.run("transaction: an administrator terminates one by its id", this::terminatedByAdmin);
     }
 
-    private Producer<String, String> begun(String id, String... more) {
+    Producer<String, String> begun(String id, String... more) {
         List<String> settings = new ArrayList<>(List.of("transactional.id", id));
         settings.addAll(List.of(more));
         Producer<String, String> producer = cluster.producer(settings.toArray(new String[0]));
@@ -83,12 +68,12 @@ final class Transactions {
         return records.stream().map(ConsumerRecord::value).toList();
     }
 
-    private static Future<RecordMetadata> send(Producer<String, String> producer, String topic, int partition, String value) {
+    static Future<RecordMetadata> send(Producer<String, String> producer, String topic, int partition, String value) {
         return producer.send(new ProducerRecord<>(topic, partition, null, value));
     }
 
     /** Everything that a reader of committed records gets, up to the end that it is told. */
-    private List<String> readable(String topic, int partition) {
+    List<String> readable(String topic, int partition) {
         TopicPartition asked = new TopicPartition(topic, partition);
         List<String> values = new ArrayList<>();
         try (Consumer<String, String> consumer = cluster.consumer(COMMITTED)) {
@@ -104,7 +89,7 @@ final class Transactions {
         return values;
     }
 
-    private void eventuallyReadable(List<String> expected, String topic, int partition) throws Exception {
+    void eventuallyReadable(List<String> expected, String topic, int partition) throws Exception {
         eventually(expected + " can be read", () -> readable(topic, partition).equals(expected));
     }
 
@@ -420,113 +405,5 @@ final class Transactions {
             expected.add("changed value " + index);
         }
         eventuallyReadable(expected, out, 0);
-    }
-
-    private TransactionDescription describe(String id) throws Exception {
-        return cluster.admin.describeTransactions(List.of(id)).description(id).get(20, TimeUnit.SECONDS);
-    }
-
-    private void described() throws Exception {
-        String topic = cluster.topic("tx-described", 2);
-        String id = cluster.fresh("tx");
-        failsWith(TransactionalIdNotFoundException.class, () -> describe(id));
-        try (Producer<String, String> producer = begun(id, "transaction.timeout.ms", "50000")) {
-            equal(TransactionState.EMPTY, describe(id).state(), "before the first record");
-            send(producer, topic, 1, "x").get(20, TimeUnit.SECONDS);
-            TransactionDescription open = describe(id);
-            equal(TransactionState.ONGOING, open.state(), "state");
-            equal(Set.of(new TopicPartition(topic, 1)), open.topicPartitions(), "partitions");
-            equal(50_000L, open.transactionTimeoutMs(), "timeout");
-            check(open.transactionStartTimeMs().isPresent(), "it has a start");
-            ProducerState state = producers(topic, 1).get(0);
-            equal(open.producerId(), state.producerId(), "the producer in the partition");
-            equal(0L, state.currentTransactionStartOffset().getAsLong(), "where it began");
-            producer.commitTransaction();
-            eventually("it is complete", () -> describe(id).state() == TransactionState.COMPLETE_COMMIT);
-            TransactionDescription ended = describe(id);
-            equal(Set.of(), ended.topicPartitions(), "partitions at the end");
-            check(producers(topic, 1).get(0).currentTransactionStartOffset().isEmpty(), "nothing is open");
-        }
-    }
-
-    private List<ProducerState> producers(String topic, int index) throws Exception {
-        TopicPartition partition = new TopicPartition(topic, index);
-        return cluster.admin.describeProducers(List.of(partition)).partitionResult(partition)
-            .get(20, TimeUnit.SECONDS).activeProducers();
-    }
-
-    private Set<String> listed(ListTransactionsOptions options) throws Exception {
-        Set<String> ids = new HashSet<>();
-        for (TransactionListing one : cluster.admin.listTransactions(options).all().get(20, TimeUnit.SECONDS)) {
-            ids.add(one.transactionalId());
-        }
-        return ids;
-    }
-
-    private void listed() throws Exception {
-        String topic = cluster.topic("tx-listed", 1);
-        String stem = cluster.fresh("tx-listed");
-        try (Producer<String, String> open = begun(stem + "-open"); Producer<String, String> idle = begun(stem + "-idle")) {
-            send(open, topic, 0, "x").get(20, TimeUnit.SECONDS);
-            long producerId = describe(stem + "-open").producerId();
-            Set<String> both = Set.of(stem + "-open", stem + "-idle");
-            check(listed(new ListTransactionsOptions()).containsAll(both), "all are listed");
-            Set<String> ongoing = listed(new ListTransactionsOptions().filterStates(List.of(TransactionState.ONGOING)));
-            check(ongoing.contains(stem + "-open") && !ongoing.contains(stem + "-idle"), "by state: " + ongoing);
-            equal(Set.of(stem + "-open"), listed(new ListTransactionsOptions().filterProducerIds(List.of(producerId))), "by producer");
-            equal(both, listed(new ListTransactionsOptions().filterOnTransactionalIdPattern(stem + "-.*")), "by pattern");
-            equal(Set.of(), listed(new ListTransactionsOptions().filterOnDuration(3_600_000)
-                .filterStates(List.of(TransactionState.ONGOING))
-                .filterOnTransactionalIdPattern(stem + "-.*")), "by duration");
-            open.abortTransaction();
-            idle.abortTransaction();
-        }
-    }
-
-    private void fencedByAdmin() throws Exception {
-        String topic = cluster.topic("tx-admin-fences", 1);
-        String id = cluster.fresh("tx");
-        Producer<String, String> producer = begun(id);
-        try {
-            send(producer, topic, 0, "x").get(20, TimeUnit.SECONDS);
-            cluster.admin.fenceProducers(List.of(id)).all().get(20, TimeUnit.SECONDS);
-            failsWith(ProducerFencedException.class, producer::commitTransaction);
-        } finally {
-            producer.close(Duration.ZERO);
-        }
-        eventuallyReadable(List.of(), topic, 0);
-    }
-
-    private void abortedByAdmin() throws Exception {
-        String topic = cluster.topic("tx-admin-aborts", 1);
-        TopicPartition partition = new TopicPartition(topic, 0);
-        Producer<String, String> producer = begun(cluster.fresh("tx"));
-        try {
-            send(producer, topic, 0, "x").get(20, TimeUnit.SECONDS);
-            ProducerState state = producers(topic, 0).get(0);
-            cluster.admin.abortTransaction(new AbortTransactionSpec(partition, state.producerId(),
-                (short) state.producerEpoch(), state.coordinatorEpoch().orElse(0))).all().get(20, TimeUnit.SECONDS);
-            check(producers(topic, 0).get(0).currentTransactionStartOffset().isEmpty(), "nothing is open");
-            Map<TopicPartition, OffsetSpec> latest = new HashMap<>();
-            latest.put(partition, OffsetSpec.latest());
-            equal(2L, cluster.admin.listOffsets(latest).partitionResult(partition).get(20, TimeUnit.SECONDS).offset(), "the end");
-            equal(List.of(), readable(topic, 0), "what can be read");
-        } finally {
-            producer.close(Duration.ZERO);
-        }
-    }
-
-    private void terminatedByAdmin() throws Exception {
-        String topic = cluster.topic("tx-admin-terminates", 1);
-        String id = cluster.fresh("tx");
-        Producer<String, String> producer = begun(id);
-        try {
-            send(producer, topic, 0, "x").get(20, TimeUnit.SECONDS);
-            cluster.admin.forceTerminateTransaction(id).result().get(20, TimeUnit.SECONDS);
-            failsWith(KafkaException.class, producer::commitTransaction);
-        } finally {
-            producer.close(Duration.ZERO);
-        }
-        eventuallyReadable(List.of(), topic, 0);
     }
 }
