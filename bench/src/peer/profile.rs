@@ -69,7 +69,16 @@ impl Profile {
         let file = File::create(&self.report).map_err(failed)?;
         for order in ["--no-children", "--children"] {
             let mut command = Command::new("perf");
-            command.args(["report", "--stdio", "--no-inline", "-g", "none", order]);
+            command.args([
+                "report",
+                "--stdio",
+                "--no-inline",
+                "-g",
+                "none",
+                "--sort",
+                "dso,symbol",
+            ]);
+            command.arg(order);
             command.args(["--percent-limit", PERCENT_MIN, "-i"]).arg(&self.data);
             command.stdin(Stdio::null()).stderr(Stdio::null());
             command.stdout(file.try_clone().map_err(failed)?);
