@@ -62,6 +62,8 @@ pub enum BenchError {
     Java { program: &'static str, tail: String },
     #[error("no profile: {reason}")]
     Profile { reason: String },
+    #[error("no instructions of {path} were counted:\n{said}")]
+    Instructions { path: String, said: String },
     #[error("no free port: {source}")]
     Port { source: io::Error },
     #[error("writing beforehand failed: {reason}")]

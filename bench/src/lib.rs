@@ -5,6 +5,7 @@
 //! broker and not the client is what is measured. `docs/benchmarking.md` tells what the figures mean.
 
 mod error;
+mod instructions;
 mod java;
 mod limit;
 mod load;
@@ -16,6 +17,7 @@ mod run;
 mod scenario;
 
 pub use error::BenchError;
+pub use instructions::count_instructions;
 pub use load::{
     Acknowledge, Codec, ConsumeLoad, ConsumeOptions, CpuReport, Extent, LatencyReport, Pace,
     ProduceLoad, ProduceOptions, Report, TopicOptions, consume, produce,

@@ -29,6 +29,8 @@ pub enum Figure {
     ClientSecondsPerGigabyte,
     MemoryMegabytes,
     StartSeconds,
+    /// Of one way through the code.
+    Instructions,
 }
 
 impl Figure {
@@ -54,6 +56,7 @@ impl Figure {
             Self::ClientSecondsPerGigabyte => "client",
             Self::MemoryMegabytes => "memory",
             Self::StartSeconds => "start",
+            Self::Instructions => "instructions",
         }
     }
 
@@ -77,6 +80,7 @@ impl Figure {
             Self::ServerMicrosecondsPerRequest => "CPU-µs/request",
             Self::MemoryMegabytes => "MB",
             Self::StartSeconds => "s",
+            Self::Instructions => "instructions",
         }
     }
 
@@ -102,8 +106,14 @@ impl Figure {
             | Self::ClientCores
             | Self::ClientSecondsPerGigabyte
             | Self::MemoryMegabytes
-            | Self::StartSeconds => false,
+            | Self::StartSeconds
+            | Self::Instructions => false,
         }
+    }
+
+    /// Whether it is counted and does not move by itself, so that one repeat says as much as many.
+    pub const fn is_exact(self) -> bool {
+        matches!(self, Self::Instructions)
     }
 
     /// Whether each kind of step with a load in it has it.
@@ -117,6 +127,7 @@ impl Figure {
         match value.abs() {
             large if large >= 1e6 && unit == "/s" => format!("{} M{unit}", digits(value / 1e6)),
             large if large >= 1e4 && unit == "/s" => format!("{} k{unit}", digits(value / 1e3)),
+            _ if self.is_exact() => format!("{value:.0} {unit}"),
             _ => format!("{} {unit}", digits(value)),
         }
     }

@@ -6,6 +6,8 @@
 //!
 //! Where both runs measured the pipe beside a system, the main figure is also compared as a share of the
 //! pipe's in the same repeat: a machine that was slower that day moves both.
+//!
+//! Counted instructions do not move by themselves: there one repeat is enough.
 
 use serde::Serialize;
 
@@ -76,7 +78,10 @@ fn step_changes(before: &StepReport, after: &StepReport, system: &str) -> Vec<Ch
             of_pipe,
             old,
             new,
-            verdict: judge(&old, &new, figure.more_is_better()),
+            verdict: match figure.is_exact() {
+                true => judge_exact(&old, &new, figure.more_is_better()),
+                false => judge(&old, &new, figure.more_is_better()),
+            },
         })
     };
     let of = |figure| before.spread(system, figure).zip(after.spread(system, figure));
@@ -111,11 +116,17 @@ fn judge(old: &Spread, new: &Spread, more_is_better: bool) -> Verdict {
     if old.repeats < REPEATS_MIN || new.repeats < REPEATS_MIN {
         return Verdict::Unknown;
     }
-    let share = (new.median - old.median).abs() / old.median.abs().max(f64::MIN_POSITIVE);
-    if !new.is_apart_from(old) || share < SHARE_MIN {
+    if !new.is_apart_from(old) {
         return Verdict::Unmoved;
     }
+    judge_exact(old, new, more_is_better)
+}
+
+/// Of what has no noise.
+fn judge_exact(old: &Spread, new: &Spread, more_is_better: bool) -> Verdict {
+    let share = (new.median - old.median).abs() / old.median.abs().max(f64::MIN_POSITIVE);
     match (new.median > old.median) == more_is_better {
+        _ if share < SHARE_MIN => Verdict::Unmoved,
         true => Verdict::Better,
         false => Verdict::Worse,
     }
@@ -153,6 +164,15 @@ mod tests {
     fn two_repeats_claim_nothing() {
         let two = |values: [f64; 2]| Spread::of(values).unwrap();
         assert_eq!(judge(&two([1.0, 1.1]), &two([9.0, 9.1]), true), Verdict::Unknown);
+    }
+
+    #[test]
+    fn what_is_counted_needs_no_repeats() {
+        let one = |value: f64| Spread::of([value]).unwrap();
+        assert_eq!(judge(&one(100.0), &one(120.0), false), Verdict::Unknown);
+        assert_eq!(judge_exact(&one(100.0), &one(120.0), false), Verdict::Worse);
+        assert_eq!(judge_exact(&one(100.0), &one(101.0), false), Verdict::Unmoved);
+        assert_eq!(judge_exact(&one(100.0), &one(90.0), false), Verdict::Better);
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! `corelog bench`: the `bench` library from the command line, against any broker.
 
 mod compare;
+mod hot_path;
+mod instructions;
 mod progress;
 mod run;
 mod single;
@@ -23,6 +25,11 @@ pub enum Command {
     Produce(Box<single::Produce>),
     /// How much a broker gives, from a topic that has records.
     Consume(Box<single::Consume>),
+    /// How many instructions each hot path of Corelog takes; needs valgrind.
+    Instructions(instructions::Instructions),
+    /// Go one hot path, for callgrind to count.
+    #[command(hide = true)]
+    HotPath(hot_path::Options),
     /// Serve as the system `pipe` of a run.
     #[command(hide = true)]
     Pipe(Pipe),
@@ -44,6 +51,8 @@ pub fn run(command: &Command) -> Result<(), Failure> {
         Command::Compare(compare) => compare.run(),
         Command::Produce(produce) => produce.run(),
         Command::Consume(consume) => consume.run(),
+        Command::Instructions(instructions) => instructions.run(),
+        Command::HotPath(options) => hot_path::run(options),
         Command::Pipe(pipe) => Ok(bench::serve_pipe(&pipe.listen, &pipe.file)?),
     }
 }
