@@ -329,12 +329,15 @@ def described(ask: Asker) -> dict[str, Answer]:
     def producers_of(name: str, indexes: list[int]) -> Answer:
         answer = ask.raw("DescribeProducers", 0, topics=[{"name": name, "partitionIndexes": indexes}])
         for partition in answer["topics"][0]["partitions"]:
-            partition["activeProducers"].sort(key=lambda one: one["producerId"])
             for one in partition["activeProducers"]:
                 one["lastTimestamp"] = one["lastTimestamp"] // 10**12
                 # How often a coordinator was elected before is its own business.
                 one["coordinatorEpoch"] = min(one["coordinatorEpoch"], 0)
-        return ask.comparable(answer)
+        found = ask.comparable(answer)
+        # Each broker hands out ids, and lists producers, in an order of its own.
+        for partition in found["topics"][0]["partitions"]:
+            partition["activeProducers"].sort(key=lambda one: one["producerId"])
+        return found
 
     answers["producers"] = producers_of("tx-looks", [0, 1, 7])
     answers["producers of no topic"] = producers_of("tx-none", [0])
