@@ -149,14 +149,11 @@ impl State {
     }
 
     fn remove_older(&mut self, since: u64) {
-        while let Some((used, id)) = self.once.oldest()
-            && used < since
-        {
-            self.remove(id);
-        }
-        while let Some((used, id)) = self.again.oldest()
-            && used < since
-        {
+        let oldest = |state: &Self| {
+            let oldest = [&state.once, &state.again].into_iter().filter_map(Line::oldest);
+            oldest.min().filter(|&(used, _)| used < since)
+        };
+        while let Some((_, id)) = oldest(self) {
             self.remove(id);
         }
     }
