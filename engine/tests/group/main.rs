@@ -3,6 +3,9 @@
 #![expect(clippy::wildcard_enum_match_arm, reason = "a test looks at the few variants it is about")]
 
 #[cfg(test)]
+const TRANSCRIPTS: &str = "group";
+
+#[cfg(test)]
 mod command;
 #[cfg(test)]
 mod dialogue;

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use crate::dialogue::Dialogue;
 
 fn folder() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/transcripts/group")
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/transcripts").join(crate::TRANSCRIPTS)
 }
 
 /// The dialogue of a file as it goes today. Comments and blank lines stay where they are; a line

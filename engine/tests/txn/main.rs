@@ -2,6 +2,9 @@
 //! model.
 
 #[cfg(test)]
+const TRANSCRIPTS: &str = "txn";
+
+#[cfg(test)]
 mod command;
 #[cfg(test)]
 mod dialogue;
@@ -10,4 +13,5 @@ mod model;
 #[cfg(test)]
 mod show;
 #[cfg(test)]
+#[path = "../group/transcripts.rs"]
 mod transcripts;
