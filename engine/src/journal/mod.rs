@@ -65,6 +65,8 @@ struct State {
     /// No commit begins before room is made.
     is_waiting_for_room: bool,
     is_making_file: bool,
+    /// Logs that did not wait for the first file.
+    passed_by: usize,
     /// A write or sync failed: nothing more is written here.
     is_broken: bool,
     /// Not to be tried again before, after the disk refused a new file.
@@ -158,8 +160,8 @@ impl Journal {
             // Who makes it lets the commits go on.
             Room::Coming => return None,
             Room::None => {
-                let waiting = std::mem::take(&mut self.state.borrow_mut().waiting);
-                for (_, log) in waiting {
+                let passing = self.state.borrow_mut().pass_by();
+                for (_, log) in passing {
                     log.commit_directly();
                 }
                 return None;

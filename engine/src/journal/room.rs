@@ -4,6 +4,7 @@
 //! Nothing moves before it has to. The longer a log's bytes stay here, the more of them move at a
 //! time; and what a busy log has written to its segment by itself meanwhile need not move at all.
 
+use std::collections::VecDeque;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -13,8 +14,10 @@ use crate::io::FolderChanges;
 use crate::journal::ring::{self, RingFile};
 use crate::journal::{Journal, State};
 use crate::log::{Log, WriteBack};
+use crate::types::PartitionId;
 use crate::types::limits::{
-    JOURNAL_FILES_SPARE, WRITE_BACK_BATCH_BYTES, WRITE_BACK_BATCH_LOGS, WRITE_BACKS_MAX,
+    JOURNAL_FILES_SPARE, JOURNAL_PASSED_BY_MAX, WRITE_BACK_BATCH_BYTES, WRITE_BACK_BATCH_LOGS,
+    WRITE_BACKS_MAX,
 };
 
 /// Whether there is room for a commit.
@@ -25,6 +28,24 @@ pub(super) enum Room {
     Coming,
     /// And there will be none.
     None,
+}
+
+impl State {
+    /// The first who ever come do not wait for the first file; but each opens a file of its own for that.
+    fn lets_pass(&self) -> bool {
+        self.passed_by < JOURNAL_PASSED_BY_MAX
+    }
+
+    /// Who writes to the segments now, as there is no room: all, unless the first file is coming.
+    pub(super) fn pass_by(&mut self) -> VecDeque<(PartitionId, Rc<Log>)> {
+        if self.is_broken || !self.is_making_file {
+            return std::mem::take(&mut self.waiting);
+        }
+        let left = JOURNAL_PASSED_BY_MAX.saturating_sub(self.passed_by);
+        let count = left.min(self.waiting.len());
+        self.passed_by = self.passed_by.saturating_add(count);
+        self.waiting.drain(..count).collect()
+    }
 }
 
 /// How long a disk that refused a new file, or what was to move, is left in peace.
@@ -61,8 +82,7 @@ impl Journal {
         let makes_file = wants_file && !is_refused && !state.is_making_file;
         state.is_making_file |= makes_file;
         state.is_making_room |= makes_room;
-        // The first who ever come do not wait for the first file.
-        let is_growing = state.is_making_file && 1 < state.ring.files;
+        let is_growing = state.is_making_file && (1 < state.ring.files || !state.lets_pass());
         let is_coming = state.is_making_room || is_growing;
         state.is_waiting_for_room = !has_room && is_coming;
         let room = match (has_room, is_coming) {

@@ -104,6 +104,10 @@ pub const JOURNAL_FILE_BYTES: u64 = 16 * 1024 * 1024;
 /// Files of one core's journal. What it holds at most is read at the start after a crash.
 pub const JOURNAL_FILES_MAX: usize = 6;
 
+/// Logs that write their segments directly while a journal's first file is being made; all others
+/// wait for it.
+pub const JOURNAL_PASSED_BY_MAX: usize = 64;
+
 /// When no more than these are left to write to, what the oldest ones hold moves to its segments.
 pub const JOURNAL_FILES_SPARE: usize = 2;
 
