@@ -38,7 +38,8 @@ pub struct CoreOptions {
     pub selection: CoreSelection,
     /// Memory per core for direct I/O buffers; should cover all that are in flight or cached.
     pub io_memory_bytes: usize,
-    /// Files that each core may keep open for reading.
+    /// Files that each core may keep open for reading, and as many for writing; fewer if the process may
+    /// not have so many.
     pub open_files_max: usize,
     /// What each core may keep of the files that it reads.
     pub read_cache: ReadCacheOptions,
@@ -85,12 +86,14 @@ where
     if placements.is_empty() {
         return Err(StartError::NoCores);
     }
+    let open_files_max =
+        open_files_share(options.open_files_max, probe::open_files_limit(), placements.len());
     let mut handles = Vec::with_capacity(placements.len());
     for (index, placement) in placements.into_iter().enumerate() {
         let core = CoreId(u16::try_from(index).map_err(|_| StartError::NoCores)?);
         let (ready, is_ready) = mpsc::channel();
         let main = main.clone();
-        let (open_files_max, read_cache) = (options.open_files_max, options.read_cache);
+        let read_cache = options.read_cache;
         let handle = LocalExecutorBuilder::new(placement)
             .name(&format!("core-{core}"))
             .io_memory(options.io_memory_bytes)
@@ -120,6 +123,16 @@ where
 
 fn failed(core: CoreId, reason: String) -> StartError {
     StartError::Core { core, reason, advice: probe::advice() }
+}
+
+/// Half of what the process may open is for segments, by turns to read and to write; the rest is for
+/// connections and everything else.
+fn open_files_share(wanted: usize, limit: Option<u64>, cores: usize) -> usize {
+    const FEWEST: usize = 16;
+    let Some(limit) = limit else { return wanted };
+    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+    let share = (limit / 4).checked_div(cores).unwrap_or(limit);
+    wanted.min(share).max(FEWEST)
 }
 
 fn placements(selection: &CoreSelection) -> Vec<Placement> {
@@ -167,6 +180,14 @@ mod tests {
             open_files_max: 16,
             ..CoreOptions::default()
         }
+    }
+
+    #[test]
+    fn the_files_that_a_process_may_open_are_shared_by_its_cores() {
+        assert_eq!(open_files_share(4096, Some(20_000), 2), 2_500);
+        assert_eq!(open_files_share(4096, Some(1 << 20), 8), 4096);
+        assert_eq!(open_files_share(4096, Some(64), 8), 16);
+        assert_eq!(open_files_share(4096, None, 8), 4096);
     }
 
     #[test]

@@ -28,7 +28,7 @@ mod shared_sync;
 pub(crate) mod sim;
 mod sleep;
 mod space;
-mod spare_memory;
+mod spare;
 mod turn;
 mod uring;
 
@@ -47,9 +47,9 @@ pub use memory::memory_bytes;
 pub use open_files::OpenFiles;
 pub use probe::{Probe, probe};
 pub use read_cache::{CachedFile, Loading, ReadCache, ReadCacheOptions};
-#[cfg(test)]
-pub(crate) use runtime::SIM_SPARE_BYTES_MAX;
 pub use runtime::{Moment, Runtime};
+#[cfg(test)]
+pub(crate) use runtime::{SIM_OPEN_FILES_MAX, SIM_SPARE_BYTES_MAX};
 pub use shared_sync::SharedSync;
 pub use space::Space;
-pub use spare_memory::{LetGo, SpareMemory, SparePlace};
+pub use spare::{LetGo, Spare, SpareKind, SparePlace};

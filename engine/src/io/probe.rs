@@ -78,7 +78,7 @@ pub fn probe(folder: &Path) -> Probe {
         direct_io_refusal,
         memory_lock_bytes_max: limit("Max locked memory"),
         processors: allowed_processors().len(),
-        open_files_max: limit("Max open files"),
+        open_files_max: open_files_limit(),
     }
 }
 
@@ -121,6 +121,11 @@ pub(super) fn allowed_processors() -> Vec<usize> {
         .find_map(|line| line.strip_prefix("Cpus_allowed_list:"))
         .and_then(|list| parse_processors(list.trim()));
     list.filter(|processors| !processors.is_empty()).unwrap_or_else(|| vec![0])
+}
+
+/// How many files this process may have open, unless there is no limit.
+pub(super) fn open_files_limit() -> Option<u64> {
+    limit("Max open files")
 }
 
 /// Reads the kernel's form `0-3,8,10-11`.

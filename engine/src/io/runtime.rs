@@ -19,7 +19,7 @@ use crate::io::read_cache::{ReadCache, ReadCacheOptions};
 use crate::io::shared_sync::SharedSyncs;
 #[cfg(test)]
 use crate::io::sim::Sim;
-use crate::io::spare_memory::SpareMemory;
+use crate::io::spare::{Spare, SpareKind};
 use crate::io::uring;
 #[cfg(test)]
 use crate::types::limits::BLOCK_BYTES;
@@ -29,6 +29,8 @@ use crate::types::{CoreId, Timestamp};
 /// Little, so that logs in simulations meet the bound.
 #[cfg(test)]
 pub(crate) const SIM_SPARE_BYTES_MAX: u64 = 16 << 10;
+#[cfg(test)]
+pub(crate) const SIM_OPEN_FILES_MAX: usize = 8;
 
 /// A point of this core's monotonic clock; never compared with another core's.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -52,7 +54,8 @@ pub struct Runtime {
     read_cache: Rc<ReadCache>,
     disk_share: Rc<DiskShare>,
     shared_syncs: Rc<SharedSyncs>,
-    spare_memory: Rc<SpareMemory>,
+    spare_memory: Rc<Spare>,
+    open_writers: Rc<Spare>,
 }
 
 #[derive(Clone, Debug)]
@@ -70,7 +73,8 @@ impl Runtime {
             read_cache: ReadCache::new(cache),
             disk_share: Rc::default(),
             shared_syncs: Rc::default(),
-            spare_memory: Rc::new(SpareMemory::new(TAIL_MEMORY_BYTES_MAX)),
+            spare_memory: Rc::new(Spare::new(SpareKind::Memory, TAIL_MEMORY_BYTES_MAX)),
+            open_writers: Rc::new(Spare::new(SpareKind::Writers, open_files_max as u64)),
         }
     }
 
@@ -82,7 +86,8 @@ impl Runtime {
             read_cache: ReadCache::new(cache),
             disk_share: Rc::default(),
             shared_syncs: Rc::default(),
-            spare_memory: Rc::new(SpareMemory::new(SIM_SPARE_BYTES_MAX)),
+            spare_memory: Rc::new(Spare::new(SpareKind::Memory, SIM_SPARE_BYTES_MAX)),
+            open_writers: Rc::new(Spare::new(SpareKind::Writers, open_files_max as u64)),
         }
     }
 
@@ -228,8 +233,13 @@ impl Runtime {
     }
 
     /// What the logs of this core keep in memory although they could read it from the disk.
-    pub fn spare_memory(&self) -> &SpareMemory {
+    pub fn spare_memory(&self) -> &Spare {
         &self.spare_memory
+    }
+
+    /// What the logs of this core keep open for writing.
+    pub fn open_writers(&self) -> &Spare {
+        &self.open_writers
     }
 
     /// This core's bounded cache of what was read from files.

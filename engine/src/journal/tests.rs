@@ -14,6 +14,7 @@ use crate::io::sim::{Failure, Random, Sim};
 use crate::io::{Fault, Operation};
 use crate::log::{Absent, AppendContext, Kept, LogOptions, Opening, Origin, replay_all};
 use crate::record::{BatchBuilder, BatchHeader, Batches, CheckedBatch, Compression};
+use crate::types::limits::JOURNAL_PASSED_BY_MAX;
 use crate::types::{LeaderEpoch, Offset, PartitionIndex, Timestamp, TopicId};
 
 const EPOCH: LeaderEpoch = LeaderEpoch::ZERO;
@@ -407,6 +408,67 @@ fn logs_share_a_commit() {
         machine.close().await;
     })
     .unwrap();
+}
+
+/// Each log that does not wait opens a file.
+#[test]
+fn of_very_many_logs_only_the_first_few_do_not_wait_for_the_first_file() {
+    const ALL: u32 = 200;
+    let sim = Sim::with_folder(9, &data());
+    let (runtime, control) = (sim.runtime(), sim.clone());
+    sim.run(async move {
+        let directory = runtime.directory(&data());
+        let options = JournalOptions::default();
+        let journal = Journal::new(&runtime, directory, CoreId(0), Uuid([1; 16]), options);
+        let logs: Vec<_> = (0..ALL)
+            .map(|number| {
+                let log =
+                    Log::unwritten(&runtime, data().join(format!("t-{number}")), log_options());
+                journal.adopt(partition(number), &log);
+                log
+            })
+            .collect();
+        let ledger = Shared::default();
+        let batch = batch(1, 10);
+        let appends =
+            (0..ALL).zip(&logs).map(|(number, log)| produce_one(number, log, &ledger, &batch));
+        assert_eq!(join_all(appends).await, vec![true; 200]);
+    })
+    .unwrap();
+    let trace = control.trace();
+    let folders = trace.iter().filter(|line| line.contains("CreateDirectory /data/t-")).count();
+    assert_eq!(folders, JOURNAL_PASSED_BY_MAX);
+}
+
+/// Nobody has written to very many partitions for `segment.ms`, and then somebody does.
+#[test]
+fn a_light_log_that_begins_a_segment_keeps_no_file_open() {
+    let sim = Sim::with_folder(10, &data());
+    let (runtime, ledger) = (sim.runtime(), Shared::default());
+    let shared = ledger.clone();
+    sim.run(async move {
+        let machine = Machine::start(&runtime, 1, Opening::Clean).await;
+        warm_up(&machine).await;
+        for log in machine.logs.iter().chain(&machine.logs) {
+            log.rest().await.unwrap();
+        }
+        let log = &machine.logs[0];
+        let files = || async {
+            let found = runtime.directory(log.folder()).list().await.unwrap();
+            found.iter().filter(|entry| entry.name.ends_with(".log")).count()
+        };
+        let mut batches = 0;
+        while files().await < 4 {
+            assert!(produce_one(0, log, &shared, &batch(1, 400)).await);
+            batches += 1;
+            assert!(batches < 1000, "it has to begin segments");
+        }
+        assert_eq!(runtime.open_writers().held(), 0);
+        check(&machine, &shared).await;
+    })
+    .unwrap();
+    let next = sim.crash();
+    next.run(recover_and_check(next.runtime(), ledger, 10)).unwrap();
 }
 
 /// T-22: what failed is not tried again; who was not part of it goes on.

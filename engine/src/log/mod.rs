@@ -107,6 +107,7 @@ pub struct Log {
     appends: Turns,
     cleaning: clean::Cleaning,
     spare: SparePlace,
+    writer_place: SparePlace,
 }
 
 impl Log {
@@ -156,6 +157,7 @@ impl Log {
             appends: Turns::default(),
             cleaning: clean::Cleaning::default(),
             spare: SparePlace::default(),
+            writer_place: SparePlace::default(),
         })
     }
 

@@ -14,7 +14,7 @@ use crate::types::Offset;
 
 impl Log {
     /// Closes the active segment, all of which is durable, and begins the next.
-    pub(super) async fn roll(&self) -> Result<(), IoError> {
+    pub(super) async fn roll(self: &Rc<Self>) -> Result<(), IoError> {
         let (active, base) = {
             let mut state = self.state.borrow_mut();
             assert_eq!(state.unsynced_bytes, 0, "all of a segment is synced before the next");
@@ -41,7 +41,11 @@ impl Log {
             let mut state = self.state.borrow_mut();
             state.is_changed = true;
             state.segments.insert(base, next);
-            state.writer = Some(Rc::new(file));
+            // Very many light logs may begin a segment at a time, such as those that nobody has written to
+            // for `segment.ms`.
+            let has_journal = self.journal.borrow().is_some();
+            let is_light = has_journal && (state.flush_bytes as u64) < state.direct_write_bytes_min;
+            state.writer = (!is_light).then(|| Rc::new(file));
             state.reserved = 0;
             state.flushed_position = 0;
             state.carried_position = 0;
@@ -50,6 +54,7 @@ impl Log {
             state.names_synced = false;
         }
         active.forget_index();
+        self.note_spare();
         // Retention closes segments too, and whoever was refused meanwhile waits for nobody else.
         self.room.notify();
         self.drop_resume_points().await;

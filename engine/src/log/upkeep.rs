@@ -146,10 +146,17 @@ impl Log {
     /// Gives back memory, disk space and the open file, unless the log was appended to since the
     /// last call. To be called again and again, at the pace at which a log counts as idle.
     pub async fn rest(self: &Rc<Self>) -> Result<(), LogError> {
+        if std::mem::take(&mut self.state.borrow_mut().was_used) {
+            return Ok(());
+        }
+        self.rest_now().await
+    }
+
+    /// The same, unless something is under way.
+    pub(super) async fn rest_now(self: &Rc<Self>) -> Result<(), LogError> {
         let is_busy = {
-            let mut state = self.state.borrow_mut();
-            let was_used = std::mem::take(&mut state.was_used);
-            was_used || state.is_driven || state.is_closed || state.fenced.is_some()
+            let state = self.state.borrow();
+            state.is_driven || state.is_closed || state.fenced.is_some()
         };
         if is_busy || !self.files.is_empty() {
             return Ok(());

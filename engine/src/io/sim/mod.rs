@@ -30,7 +30,7 @@ pub(crate) use random::Random;
 use crate::io::directory::Entry;
 use crate::io::error::{Fault, IoError, Operation};
 use crate::io::read_cache::ReadCacheOptions;
-use crate::io::runtime::{Moment, Runtime};
+use crate::io::runtime::{Moment, Runtime, SIM_OPEN_FILES_MAX};
 use crate::io::sim::disk::{Disk, InodeId};
 use crate::io::sim::executor::Executor;
 use crate::io::space::Space;
@@ -125,7 +125,7 @@ impl Sim {
             once_bytes_max: 12 * BLOCK_BYTES,
             chunk_bytes: BLOCK_BYTES,
         };
-        Runtime::sim(Self { core, ..self.clone() }, 8, cache)
+        Runtime::sim(Self { core, ..self.clone() }, SIM_OPEN_FILES_MAX, cache)
     }
 
     /// Runs `main` and all it spawns; `None` if the crash came first.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::io::sim::Failure;
-use crate::io::{Fault, Operation, SIM_SPARE_BYTES_MAX};
+use crate::io::{Fault, Operation, SIM_OPEN_FILES_MAX, SIM_SPARE_BYTES_MAX};
 use crate::log::ReadError;
 use crate::record::BatchHeader;
 use crate::types::Millis;
@@ -302,7 +302,8 @@ fn many_logs_keep_no_more_of_their_ends_in_memory_than_one_core_may() {
         let options =
             LogOptions { tail_cache_bytes: 20_000, segment_bytes: 1_000_000, ..small_options() };
         let (mut logs, mut most) = (Vec::new(), 0);
-        for number in 0..20 {
+        // As many as may have a file open.
+        for number in 0..SIM_OPEN_FILES_MAX {
             let folder = PathBuf::from(format!("/data/topic-{number}"));
             let log = Log::open(&runtime, folder, options.clone(), Opening::Clean).await.unwrap();
             logs.push(log);
@@ -314,7 +315,7 @@ fn many_logs_keep_no_more_of_their_ends_in_memory_than_one_core_may() {
             let spare = |log: &Rc<Log>| log.state.borrow().tail.spare_bytes();
             let held: u64 = logs.iter().map(spare).sum();
             assert!(held <= SIM_SPARE_BYTES_MAX, "{held} bytes in round {round}");
-            assert_eq!(held, runtime.spare_memory().bytes());
+            assert_eq!(held, runtime.spare_memory().held());
             most = most.max(held);
         }
         assert!(0 < most, "who was busy last keeps something");
@@ -324,7 +325,40 @@ fn many_logs_keep_no_more_of_their_ends_in_memory_than_one_core_may() {
         for log in logs {
             log.close().await.unwrap();
         }
-        assert_eq!(runtime.spare_memory().bytes(), 0);
+        assert_eq!(runtime.spare_memory().held(), 0);
+    });
+}
+
+/// T-60: each log that writes its segment itself has a file open; more logs may do so than files.
+#[test]
+fn many_busy_logs_keep_no_more_files_open_than_one_core_may() {
+    simulate(6, async |runtime| {
+        let mut logs = Vec::new();
+        for number in 0..3 * SIM_OPEN_FILES_MAX {
+            let folder = PathBuf::from(format!("/data/topic-{number}"));
+            let log = Log::open(&runtime, folder, small_options(), Opening::Clean).await.unwrap();
+            logs.push(log);
+        }
+        for round in 0..6 {
+            for log in logs.iter().skip(round % 3) {
+                append_durably(log, &[batch(3, 300)]).await;
+            }
+            // What was let go of is closed a little later.
+            let open = || logs.iter().filter(|log| log.state.borrow().writer.is_some()).count();
+            while SIM_OPEN_FILES_MAX < open() {
+                runtime.sleep(Duration::from_millis(1)).await;
+            }
+            let last = logs.last().unwrap();
+            assert!(last.state.borrow().writer.is_some(), "who was busy last keeps it");
+        }
+        for (number, log) in logs.iter().enumerate() {
+            let batches = (0..6).filter(|round| round % 3 <= number).count();
+            assert_eq!(read_all(log, Offset::ZERO).await.len(), batches);
+        }
+        for log in logs {
+            log.close().await.unwrap();
+        }
+        assert_eq!(runtime.open_writers().held(), 0);
     });
 }
 
