@@ -374,7 +374,7 @@ mod tests {
     #[test]
     fn corelogs_own_keys_have_bounds_and_defaults() {
         let (config, _) = read("");
-        assert_eq!((config.journal_bytes_max, config.seal_time_max), (96 << 20, Millis(600)));
+        assert_eq!((config.journal_bytes_max, config.seal_time_max), (96 << 20, Millis(300)));
         let (config, notices) = read("corelog.journal.bytes=67108864\ncorelog.stop.seal.ms=0\n");
         assert_eq!((config.journal_bytes_max, config.seal_time_max), (64 << 20, Millis(0)));
         assert!(notices.is_empty());

@@ -32,7 +32,8 @@ const PROPERTIES: &str = "process.roles=broker,controller\nnode.id=1\n\
     listeners=PLAINTEXT://localhost:9092\nlog.dirs=/data\noffsets.topic.num.partitions=2\n\
     transaction.state.log.num.partitions=2\n\
     transaction.abort.timed.out.transaction.cleanup.interval.ms=200\n\
-    log.cleaner.backoff.ms=10\nlog.index.size.max.bytes=64\nlog.index.interval.bytes=500\n";
+    log.cleaner.backoff.ms=10\nlog.index.size.max.bytes=64\nlog.index.interval.bytes=500\n\
+    corelog.stop.seal.ms=60000\n";
 const GROUP: &str = "readers";
 const ROUNDS: u32 = 4;
 /// So often a client asks again that is told to.

@@ -23,7 +23,7 @@ const HOUR: i64 = 3_600_000;
 const PROPERTIES: &str = "process.roles=broker,controller\nnode.id=1\n\
     listeners=PLAINTEXT://localhost:9092\nlog.dirs=/data\nlog.retention.check.interval.ms=20\n\
     offsets.topic.num.partitions=1\ngroup.initial.rebalance.delay.ms=0\n\
-    group.min.session.timeout.ms=100\n";
+    group.min.session.timeout.ms=100\ncorelog.stop.seal.ms=60000\n";
 
 fn machine(seed: u64) -> Sim {
     Sim::with_folder(seed, Path::new("/data"))
