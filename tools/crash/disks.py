@@ -65,6 +65,14 @@ class Disk:
         """What ext4 does by itself when it finds an error."""
         Path(f"/sys/fs/ext4/{Path(self.device).name}/trigger_fs_error").write_text("tools/crash")
 
+    def hold(self) -> None:
+        """From now on no write comes to an end."""
+        run("fsfreeze", "--freeze", str(self.mount))
+
+    def let_go(self) -> None:
+        """All that waited is done."""
+        run("fsfreeze", "--unfreeze", str(self.mount))
+
     def take_away(self) -> None:
         """The folder is another one at once; what is open stays open."""
         self.detach("--lazy")
