@@ -57,6 +57,8 @@ class Broker:
     """One broker process with its data, settings and output in one folder."""
 
     kind = "?"
+    start_seconds = START_SECONDS
+    stop_seconds = STOP_SECONDS
 
     def __init__(self, folder: Path, port: int, settings: dict[str, str] | None = None) -> None:
         self.folder = folder.resolve()
@@ -98,9 +100,9 @@ class Broker:
         while not self.answers():
             if self.process.poll() is not None:
                 raise BrokerFailed(f"{self.kind} ended with {self.process.returncode}:\n{self.tail()}")
-            if time.monotonic() - began > START_SECONDS:
+            if time.monotonic() - began > self.start_seconds:
                 self.kill()
-                raise BrokerFailed(f"{self.kind} does not answer after {START_SECONDS} s:\n{self.tail()}")
+                raise BrokerFailed(f"{self.kind} does not answer after {self.start_seconds} s:\n{self.tail()}")
             time.sleep(0.02)
         return time.monotonic() - began
 
@@ -118,10 +120,10 @@ class Broker:
             return 0.0
         process.send_signal(signal.SIGTERM)
         try:
-            process.wait(STOP_SECONDS)
+            process.wait(self.stop_seconds)
         except subprocess.TimeoutExpired:
             self.kill()
-            raise BrokerFailed(f"{self.kind} did not stop within {STOP_SECONDS} s") from None
+            raise BrokerFailed(f"{self.kind} did not stop within {self.stop_seconds} s") from None
         self.process = None
         # 143 is how a Java process says that SIGTERM ended it.
         if process.returncode not in (0, 143, -signal.SIGTERM if self.kind == "kafka" else 0):
