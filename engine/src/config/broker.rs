@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::config::addresses::Addresses;
+use crate::config::consumer_groups::{ConsumerGroups, consumer_groups};
 use crate::config::listener::{Listener, ListenerName};
 use crate::config::running::connections_per_host;
 use crate::config::settings::{ConfigError, Notice, Settings};
@@ -94,6 +95,8 @@ pub struct Groups {
     pub session_timeout_max: Millis,
     pub initial_rebalance_delay: Millis,
     pub members_max: u32,
+    /// Of the newer protocol.
+    pub consumer: ConsumerGroups,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -303,6 +306,7 @@ fn groups(settings: &mut Settings) -> Groups {
         session_timeout_max,
         initial_rebalance_delay: millis(settings, "group.initial.rebalance.delay.ms"),
         members_max: settings.unsigned_32("group.max.size"),
+        consumer: consumer_groups(settings),
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod addresses;
 mod broker;
+mod consumer_groups;
 mod documentation;
 mod key;
 mod legacy;
@@ -18,6 +19,7 @@ mod treatment;
 mod value;
 
 pub use broker::{BrokerConfig, Connections, Fetching, Groups, InternalTopic, Topics};
+pub use consumer_groups::{ConsumerGroups, MigrationPolicy};
 pub use documentation::documentation;
 pub use key::{Default, Importance, Key, Keys, Scope, Synonym, Update, Valid, ValueKind};
 pub use legacy::{Fate, Legacy, all as legacy_keys};

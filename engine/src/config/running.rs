@@ -19,6 +19,8 @@ pub struct RunningConfig {
     pub producer_id_expiration: Millis,
     /// Whether a record may open a transaction only if its coordinator knows of it (KIP-890).
     pub verifies_transactions: bool,
+    /// `group.consumer.assignment.interval.ms`
+    pub consumer_assignment_interval: Millis,
     pub cleaner: CleanerConfig,
 }
 
@@ -58,6 +60,7 @@ impl RunningConfig {
             verifies_transactions: value("transaction.partition.verification.enable")
                 .and_then(|value| value.boolean())
                 .unwrap_or(true),
+            consumer_assignment_interval: Millis(unsigned("group.consumer.assignment.interval.ms")),
             cleaner: CleanerConfig {
                 backoff: Millis(unsigned("log.cleaner.backoff.ms")),
                 key_bytes: unsigned("log.cleaner.dedupe.buffer.size"),

@@ -33,6 +33,10 @@ impl<T: Clone + Ord + Hash> Timers<T> {
         }
     }
 
+    pub(crate) fn is_set(&self, timer: &T) -> bool {
+        self.deadlines.contains_key(timer)
+    }
+
     pub(crate) fn next_deadline(&self) -> Option<Millis> {
         self.order.first().map(|(deadline, _)| *deadline)
     }

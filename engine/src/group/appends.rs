@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 
+use crate::group::consumer::{ClassicForm, ConsumerGroup};
 use crate::group::format::encode;
 use crate::group::offset_table::OffsetKey;
 use crate::group::protocols::Protocols;
@@ -24,6 +25,12 @@ pub(crate) enum Change {
     Offsets,
     /// The leader's assignment of this generation.
     Assigned { generation: Generation, assignments: BTreeMap<MemberId, Bytes> },
+    /// Members of the newer protocol, and what they hold; memory knows it already.
+    Roster,
+    /// A classic group has become one of the newer protocol.
+    Upgraded(Box<ClassicForm>),
+    /// A group of the newer protocol has become a classic one.
+    Downgraded(Box<ConsumerGroup>),
     /// A static member came back under a new member id and keeps its place.
     Replaced(Replacement),
     /// A part of the group's deletion; `rest` goes into the next append, the last of it is the

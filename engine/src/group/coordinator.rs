@@ -2,10 +2,12 @@
 //! about, lets the rules beside this file decide, and keeps the account of appends and deadlines.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 
 use bytes::Bytes;
 
 use crate::group::appends::{Appends, Change, Pending};
+use crate::group::consumer::{Cluster, NoCluster};
 use crate::group::group::Group;
 use crate::group::join;
 use crate::group::leave::leave_nothing;
@@ -14,11 +16,9 @@ use crate::group::offsets::{fetch_nothing, refuse_commit};
 use crate::group::step::Step;
 use crate::group::timers::{Timer, Timers};
 use crate::group::{
-    AppendFailure, FetchedTopic, GroupError, GroupId, GroupOptions, GroupState, Input, JoinGroup,
-    ListGroups, Listed, Now, OffsetCommit, OffsetFetch, Output, Reply, Request, RequestId,
-    SyncGroup, Ticket,
+    AppendFailure, GroupError, GroupId, GroupOptions, Input, JoinGroup, ListGroups, Listed, Now,
+    OffsetCommit, OffsetFetch, Output, Reply, Request, RequestId, SyncGroup,
 };
-use crate::record::TransactionResult;
 use crate::types::{Millis, ProducerId};
 
 /// A pure state machine: inputs and the time go in, replies and records come out. It holds every
@@ -28,11 +28,13 @@ pub struct Coordinator {
     pub(crate) options: GroupOptions,
     pub(crate) groups: BTreeMap<GroupId, Group>,
     pub(crate) timers: Timers,
-    appends: Appends,
+    pub(crate) appends: Appends,
     /// Groups with commits of a transaction that is open, by its producer.
     pub(crate) transactions: BTreeMap<ProducerId, BTreeSet<GroupId>>,
     /// The last record that was loaded.
     pub(crate) loaded_to: Place,
+    cluster: Rc<dyn Cluster>,
+    topics_version: u64,
 }
 
 impl Coordinator {
@@ -45,6 +47,8 @@ impl Coordinator {
             appends: Appends::default(),
             transactions: BTreeMap::new(),
             loaded_to: Place::FIRST,
+            cluster: Rc::new(NoCluster),
+            topics_version: 0,
         }
     }
 
@@ -56,6 +60,12 @@ impl Coordinator {
     /// Settings that changed while running; deadlines that are set already stay.
     pub fn set_options(&mut self, options: GroupOptions) {
         self.options = options;
+    }
+
+    /// The cluster as it is from now on.
+    pub fn set_cluster(&mut self, cluster: Rc<dyn Cluster>) {
+        self.cluster = cluster;
+        self.topics_version = self.topics_version.strict_add(1);
     }
 
     /// Takes one input at a time. `now.monotonic` never goes back.
@@ -85,6 +95,10 @@ impl Coordinator {
             Request::SyncGroup(sync) => self.sync(now, id, sync, outputs),
             Request::Heartbeat(heartbeat) => {
                 let (groups, mut step) = self.split(now, outputs);
+                if let Some(group) = groups.get(&heartbeat.group).filter(|it| it.speaks_newer()) {
+                    group.heartbeat_as_classic(id, &heartbeat, &mut step);
+                    return;
+                }
                 let outcome = check_id(&heartbeat.group).and_then(|()| {
                     let group = groups.get_mut(&heartbeat.group);
                     let group = group.ok_or(GroupError::UnknownMemberId)?;
@@ -99,7 +113,11 @@ impl Coordinator {
                     (Err(error), _) => step.reply(id, Reply::LeaveGroup(Err(error))),
                     (Ok(()), None) => step.reply(id, leave_nothing(leave)),
                     (Ok(()), Some(group)) => {
-                        group.leave(id, leave, &mut step);
+                        if group.speaks_newer() {
+                            group.leave_as_classic(id, leave, &mut step);
+                        } else {
+                            group.leave(id, leave, &mut step);
+                        }
                         group.assert_invariants();
                     }
                 }
@@ -119,7 +137,9 @@ impl Coordinator {
             }
             Request::DescribeGroup(describe) => {
                 let described = match self.groups.get(&describe.group) {
-                    Some(group) if group.durable => Ok(group.describe()),
+                    Some(group) if group.durable && group.consumer.is_none() => {
+                        Ok(group.describe())
+                    }
                     Some(_) | None => Err(GroupError::GroupIdNotFound),
                 };
                 outputs.push(Output::Reply { request: id, reply: Reply::DescribeGroup(described) });
@@ -130,6 +150,20 @@ impl Coordinator {
                     Some(group) => group.delete(id, &mut step),
                     None => step.reply(id, Reply::DeleteGroup(Err(GroupError::GroupIdNotFound))),
                 }
+            }
+            Request::DescribeConsumerGroup(describe) => {
+                let (groups, step) = self.split(now, outputs);
+                let group = groups.get(&describe.group).filter(|group| group.durable);
+                let consumer = group.and_then(|group| group.consumer.as_ref());
+                let described = consumer.ok_or(GroupError::GroupIdNotFound).map(|consumer| {
+                    let assignors = &step.options.consumer.assignors;
+                    consumer.durable.describe(&describe.group, assignors, step.cluster)
+                });
+                let reply = Reply::DescribeConsumerGroup(described);
+                outputs.push(Output::Reply { request: id, reply });
+            }
+            Request::ConsumerHeartbeat(heartbeat) => {
+                self.consumer_heartbeat(now, id, &heartbeat, outputs);
             }
             Request::ListGroups(filter) => {
                 let reply = Reply::ListGroups(self.list(&filter));
@@ -146,7 +180,11 @@ impl Coordinator {
             return;
         }
         if let Some(group) = groups.get_mut(&join.group) {
-            group.join(id, join, &mut step);
+            if group.consumer.is_some() {
+                group.join_consumer(id, join, &mut step);
+            } else {
+                group.join(id, join, &mut step);
+            }
             group.assert_invariants();
             return;
         }
@@ -173,6 +211,9 @@ impl Coordinator {
         match (check_id(&sync.group), groups.get_mut(&sync.group)) {
             (Err(error), _) => step.reply_sync(id, Err(error)),
             (Ok(()), None) => step.reply_sync(id, Err(GroupError::UnknownMemberId)),
+            (Ok(()), Some(group)) if group.speaks_newer() => {
+                group.sync_as_classic(id, &sync, &mut step);
+            }
             (Ok(()), Some(group)) => {
                 group.sync(id, sync, &mut step);
                 group.assert_invariants();
@@ -237,7 +278,13 @@ impl Coordinator {
         let (groups, mut step) = self.split(now, outputs);
         let mut touched = Vec::new();
         while let Some(timer) = step.timers.take_due(now.monotonic) {
-            let (Timer::Session(id, _) | Timer::Join(id) | Timer::Sync(id)) = &timer else {
+            let (Timer::Session(id, _)
+            | Timer::Join(id)
+            | Timer::Sync(id)
+            | Timer::Revoke(id, _)
+            | Timer::Rejoin(id, _)
+            | Timer::MemberSync(id, _)) = &timer
+            else {
                 for group in groups.values_mut() {
                     group.expire(&mut step);
                 }
@@ -247,7 +294,13 @@ impl Coordinator {
             touched.push(id.clone());
             let Some(group) = groups.get_mut(id) else { continue };
             match &timer {
-                Timer::Session(_, member) => group.session_deadline(member, &mut step),
+                Timer::Session(_, member) if group.consumer.is_none() => {
+                    group.session_deadline(member, &mut step);
+                }
+                Timer::Session(_, member)
+                | Timer::Revoke(_, member)
+                | Timer::Rejoin(_, member)
+                | Timer::MemberSync(_, member) => group.member_deadline(member, &mut step),
                 Timer::Join(_) => group.join_deadline(&mut step),
                 Timer::Sync(_) => group.sync_deadline(&mut step),
                 Timer::Retention => {}
@@ -259,107 +312,11 @@ impl Coordinator {
         }
     }
 
-    fn appended(&mut self, now: Now, ticket: Ticket, outputs: &mut Vec<Output>) {
-        if let Some((request, end)) = self.appends.take_marker(ticket) {
-            self.decide(end.producer_id, end.result);
-            outputs.push(Output::Reply { request, reply: Reply::EndTransaction(Ok(())) });
-            return;
-        }
-        let (groups, mut step) = self.split(now, outputs);
-        let Some(pending) = step.appends.take(ticket) else { return };
-        let Pending { group: id, change, offsets, replies, fetches } = pending;
-        let Some(group) = groups.get_mut(&id) else {
-            unreachable!("group {id} is kept while one of its appends is under way")
-        };
-        group.appending -= 1;
-        // A dead group's own tombstone may be in the log by now.
-        group.durable |= group.state != GroupState::Dead;
-        for key in &offsets {
-            group.offsets.settle(key, ticket);
-        }
-        let mut is_deleted = false;
-        match change {
-            Change::Stored | Change::Offsets => {}
-            Change::Assigned { generation, assignments } => {
-                group.assigned(ticket, generation, assignments, &mut step);
-            }
-            Change::Replaced(replacement) => group.replaced(&replacement, &mut step),
-            Change::Deletion { rest, request } => {
-                is_deleted = rest.is_empty();
-                if !is_deleted {
-                    group.continue_deletion(rest, request, &mut step);
-                }
-            }
-        }
-        for (request, reply) in replies {
-            step.reply(request, reply);
-        }
-        for (request, fetch) in fetches {
-            step.reply(request, Reply::OffsetFetch(Ok(group.fetched(fetch))));
-        }
-        group.assert_invariants();
-        group.durable &= !is_deleted;
-        self.forget_if_nothing(&id);
-    }
-
-    fn append_failed(
-        &mut self,
-        now: Now,
-        ticket: Ticket,
-        failure: AppendFailure,
-        outputs: &mut Vec<Output>,
-    ) {
-        if let Some((request, _)) = self.appends.take_marker(ticket) {
-            outputs.push(Output::Reply { request, reply: Reply::EndTransaction(Err(failure)) });
-            return;
-        }
-        let (groups, mut step) = self.split(now, outputs);
-        let Some(pending) = step.appends.take(ticket) else { return };
-        let Pending { group: id, change, offsets, replies, fetches } = pending;
-        let Some(group) = groups.get_mut(&id) else {
-            unreachable!("group {id} is kept while one of its appends is under way")
-        };
-        let error = GroupError::from(failure);
-        group.appending -= 1;
-        for key in &offsets {
-            group.offsets.abandon(key, ticket);
-        }
-        match change {
-            Change::Stored | Change::Offsets => {}
-            Change::Assigned { .. } => group.assignment_failed(ticket, error, &mut step),
-            Change::Replaced(replacement) => {
-                group.replacement_failed(&replacement, error, &mut step);
-            }
-            Change::Deletion { rest: _, request } => {
-                group.deletion_failed(request, error, &mut step);
-            }
-        }
-        for (request, reply) in replies {
-            step.reply(request, reply.refused(error));
-        }
-        for (request, fetch) in fetches {
-            step.reply(request, Reply::OffsetFetch(after_failure(failure, group, fetch)));
-        }
-        group.assert_invariants();
-        self.forget_if_nothing(&id);
-    }
-
-    /// The log has the end of a producer's transaction.
-    pub(crate) fn decide(&mut self, producer: ProducerId, result: TransactionResult) {
-        for id in self.transactions.remove(&producer).unwrap_or_default() {
-            if let Some(group) = self.groups.get_mut(&id) {
-                group.offsets.decide(producer, result == TransactionResult::Commit);
-                group.assert_invariants();
-            }
-            self.forget_if_nothing(&id);
-        }
-    }
-
     pub(crate) fn take_markers(&mut self) -> Vec<RequestId> {
         self.appends.take_all_markers()
     }
 
-    fn forget_if_nothing(&mut self, id: &GroupId) {
+    pub(crate) fn forget_if_nothing(&mut self, id: &GroupId) {
         if self.groups.get(id).is_some_and(Group::is_nothing) {
             self.groups.remove(id);
         }
@@ -378,6 +335,8 @@ impl Coordinator {
         let step = Step {
             now,
             options: &self.options,
+            cluster: &*self.cluster,
+            topics_version: self.topics_version,
             timers: &mut self.timers,
             appends: &mut self.appends,
             outputs,
@@ -389,22 +348,4 @@ impl Coordinator {
 /// The empty name keeps offsets for old tools, but nobody can be a member there.
 fn check_id(group: &GroupId) -> Result<(), GroupError> {
     if group.as_str().is_empty() { Err(GroupError::InvalidGroupId) } else { Ok(()) }
-}
-
-/// A fetch that waited for a commit which failed. What the log holds is still true if the commit
-/// was merely too large; else this node may not be the one to ask.
-fn after_failure(
-    failure: AppendFailure,
-    group: &Group,
-    fetch: OffsetFetch,
-) -> Result<Vec<FetchedTopic>, GroupError> {
-    match failure {
-        AppendFailure::TooLarge => Ok(group.fetched(fetch)),
-        AppendFailure::Unavailable
-        | AppendFailure::NotLeader
-        | AppendFailure::Storage
-        | AppendFailure::ProducerEpoch
-        | AppendFailure::NotInTransaction
-        | AppendFailure::CoordinatorFenced => Err(GroupError::NotCoordinator),
-    }
 }

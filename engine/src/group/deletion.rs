@@ -26,6 +26,7 @@ impl Group {
     /// Deletes the group at a client's wish.
     pub(crate) fn delete(&mut self, request: RequestId, step: &mut Step<'_>) {
         let error = match self.state {
+            GroupState::Empty if !self.has_no_consumers() => GroupError::NonEmptyGroup,
             GroupState::Empty => {
                 self.start_deletion(Some(request), step);
                 return;
@@ -51,7 +52,16 @@ impl Group {
             latest.chain(self.offsets.all_undecided().map(|(key, _)| key)).collect();
         let mut records: Vec<GroupRecord> =
             keys.into_iter().map(|key| self.tombstone(key.0, key.1)).collect();
-        records.push(GroupRecord::Group { group: self.id.clone(), value: None });
+        match &self.consumer {
+            Some(consumer) => records.extend(
+                consumer
+                    .current
+                    .tombstones()
+                    .into_iter()
+                    .map(|record| GroupRecord::Consumer { group: self.id.clone(), record }),
+            ),
+            None => records.push(GroupRecord::Group { group: self.id.clone(), value: None }),
+        }
         self.continue_deletion(records, request, step);
     }
 
@@ -105,8 +115,10 @@ impl Group {
                 some_stay = true;
             }
         }
-        let nothing_stays =
-            !some_stay && self.state == GroupState::Empty && self.expected.is_empty();
+        let nothing_stays = !some_stay
+            && self.state == GroupState::Empty
+            && self.expected.is_empty()
+            && self.has_no_consumers();
         if nothing_stays && self.appending == 0 {
             self.start_deletion(None, step);
         } else {

@@ -3,10 +3,8 @@
 use bytes::Bytes;
 
 use crate::group::group::Group;
-use crate::group::{Described, DescribedMember, GroupState, ListGroups, Listed};
-
-/// Kafka's name for groups of this protocol.
-pub(crate) const GROUP_TYPE: &str = "classic";
+use crate::group::protocols::CONSUMER_PROTOCOL_TYPE;
+use crate::group::{Described, DescribedMember, GroupKind, GroupState, ListGroups, Listed};
 
 impl Group {
     pub(crate) fn describe(&self) -> Described {
@@ -32,18 +30,28 @@ impl Group {
     }
 
     pub(crate) fn listed(&self) -> Listed {
-        Listed {
-            group: self.id.clone(),
-            protocol_type: self.protocol_type.clone().unwrap_or_default(),
-            state: self.state,
+        let group = self.id.clone();
+        match &self.consumer {
+            Some(consumer) => Listed {
+                group,
+                protocol_type: CONSUMER_PROTOCOL_TYPE.to_owned(),
+                kind: GroupKind::Consumer,
+                state: consumer.durable.state().name(),
+            },
+            None => Listed {
+                group,
+                protocol_type: self.protocol_type.clone().unwrap_or_default(),
+                kind: GroupKind::Classic,
+                state: self.state.name(),
+            },
         }
     }
 
     pub(crate) fn passes(&self, filter: &ListGroups) -> bool {
-        let state = self.state.name();
+        let Listed { state, kind, .. } = self.listed();
         let is_in = |names: &[String], name: &str| {
             names.is_empty() || names.iter().any(|it| it.trim().eq_ignore_ascii_case(name))
         };
-        is_in(&filter.states, state) && is_in(&filter.types, GROUP_TYPE)
+        is_in(&filter.states, state) && is_in(&filter.types, kind.name())
     }
 }

@@ -45,6 +45,18 @@ pub enum GroupError {
     FencedInstanceId,
     #[error("the group is subscribed to the topic")]
     GroupSubscribedToTopic,
+    #[error("the request is too old for a member of this protocol")]
+    UnsupportedVersion,
+    #[error("the member must give up all its partitions and join again")]
+    FencedMemberEpoch,
+    #[error("another member holds the instance id")]
+    UnreleasedInstanceId,
+    #[error("the broker has no such assignor")]
+    UnsupportedAssignor,
+    #[error("the member's epoch is not its current one")]
+    StaleMemberEpoch,
+    #[error("the regular expression is not valid")]
+    InvalidRegularExpression,
     #[error("a transaction has yet to decide over the offset")]
     UnstableOffsetCommit,
 }
@@ -72,6 +84,12 @@ impl GroupError {
             Self::GroupMaxSizeReached => 81,
             Self::FencedInstanceId => 82,
             Self::GroupSubscribedToTopic => 86,
+            Self::UnsupportedVersion => 35,
+            Self::FencedMemberEpoch => 110,
+            Self::UnreleasedInstanceId => 111,
+            Self::UnsupportedAssignor => 112,
+            Self::StaleMemberEpoch => 113,
+            Self::InvalidRegularExpression => 128,
             Self::UnstableOffsetCommit => 88,
         }
     }

@@ -6,11 +6,14 @@
 //! | offset | kind 1: group, topic, partition | version 4; 1 if it says when it expires | 0 to 4 |
 //! | offset, of old brokers | kind 0: the same | never | 0 |
 //! | group | kind 2: group | version 3 | 0 to 4 |
+//!
+//! Those of groups of the newer protocol stand in `consumer/format.rs`.
 
 use bytes::Bytes;
 use codec::{DecodeError, EncodeError, UnknownTags, Uuid};
 use thiserror::Error;
 
+use crate::group::consumer;
 use crate::group::record::{GroupRecord, StoredGroup, StoredMember};
 use crate::group::{Committed, Generation, GroupId, InstanceId, MemberId, RecordBytes};
 use crate::records::group::group_metadata_value::MemberMetadata;
@@ -39,6 +42,8 @@ pub enum DecodeRecordError {
     Topic { reason: String },
     #[error("group {group} is in generation {generation}")]
     Generation { group: GroupId, generation: i32 },
+    #[error("a group of the newer protocol is in epoch {epoch}")]
+    Epoch { epoch: i32 },
 }
 
 pub(crate) fn encode(record: &GroupRecord) -> Result<RecordBytes, EncodeError> {
@@ -58,6 +63,7 @@ pub(crate) fn encode(record: &GroupRecord) -> Result<RecordBytes, EncodeError> {
             let value = value.as_ref().map(encode_group).transpose()?;
             Ok((key.encode()?, value))
         }
+        GroupRecord::Consumer { group, record } => consumer::format::encode(group, record),
     }
 }
 
@@ -100,7 +106,7 @@ fn encode_group(stored: &StoredGroup) -> Result<Bytes, EncodeError> {
     GroupValue::GroupMetadata(value).encode(GROUP_VERSION)
 }
 
-/// `None` for a record that classic groups do not keep.
+/// `None` for a record that groups of these two protocols do not keep.
 pub(crate) fn decode(
     key: &Bytes,
     value: Option<&Bytes>,
@@ -109,7 +115,8 @@ pub(crate) fn decode(
         Some(kind) => i16::from_be_bytes(*kind),
         None => return Err(DecodeError::Truncated { needed: 2, remaining: key.len() }.into()),
     };
-    if !matches!(kind, KIND_LEGACY_OFFSET | KIND_OFFSET | KIND_GROUP) {
+    let is_consumers = consumer::format::KINDS.contains(&kind);
+    if !matches!(kind, KIND_LEGACY_OFFSET | KIND_OFFSET | KIND_GROUP) && !is_consumers {
         return Ok(None);
     }
     let value = value.map(|bytes| GroupValue::decode(kind, bytes)).transpose()?;
@@ -141,7 +148,10 @@ pub(crate) fn decode(
         (GroupKey::GroupMetadata(key), None) => {
             Ok(Some(GroupRecord::Group { group: GroupId::new(&key.group), value: None }))
         }
-        (_, _) => Ok(None),
+        (key, value) => {
+            let found = consumer::format::decode(key, value)?;
+            Ok(found.map(|(group, record)| GroupRecord::Consumer { group, record }))
+        }
     }
 }
 
@@ -332,7 +342,7 @@ mod tests {
 
     #[test]
     fn a_record_of_another_kind_is_passed_over() {
-        let key = Bytes::from_static(&[0, 3, 9, 9]);
+        let key = Bytes::from_static(&[0, 10, 9, 9]);
         assert_eq!(decode(&key, None), Ok(None));
         let later = Bytes::from_static(&[0x7f, 0xff]);
         assert_eq!(decode(&later, Some(&Bytes::new())), Ok(None));
@@ -381,7 +391,7 @@ mod tests {
 
         #[test]
         fn garbage_is_refused_without_a_panic(
-            kind in 0..4i16,
+            kind in 0..24i16,
             key in proptest::collection::vec(any::<u8>(), 0..40),
             value in proptest::option::of(proptest::collection::vec(any::<u8>(), 0..80)),
         ) {

@@ -7,6 +7,7 @@ use std::fmt;
 use bytes::Bytes;
 
 use crate::group::appends::{Change, Pending};
+use crate::group::consumer::ConsumerGroup;
 use crate::group::member::Member;
 use crate::group::members::Members;
 use crate::group::offset_table::OffsetTable;
@@ -85,6 +86,9 @@ pub(crate) struct Group {
     /// The append of this generation's assignment, while it is under way.
     pub(crate) storing: Option<Ticket>,
     pub(crate) offsets: OffsetTable,
+    /// The members, if the group is of the newer protocol; then it has no classic ones of its own,
+    /// and its state here is Empty, or Dead.
+    pub(crate) consumer: Option<Box<ConsumerGroup>>,
     /// Appends under way for this group, and the latest of all it ever had.
     pub(crate) appending: usize,
     pub(crate) last_append: Option<Ticket>,
@@ -109,6 +113,7 @@ impl Group {
             join_wait: JoinWait::Rejoin,
             storing: None,
             offsets: OffsetTable::default(),
+            consumer: None,
             appending: 0,
             last_append: None,
             durable: false,
@@ -175,6 +180,9 @@ impl Group {
     /// Whether the group reads the topic. Of a consumer group whose subscriptions cannot be read,
     /// this says yes for every topic: better to keep an offset than to lose one in use.
     pub(crate) fn is_subscribed(&self, topic: &str) -> bool {
+        if let Some(consumer) = &self.consumer {
+            return consumer.current.reads(topic);
+        }
         match &self.subscribed {
             Some(topics) => topics.contains(topic),
             None => self.is_consumer(),
@@ -348,7 +356,7 @@ impl Group {
                     }
                     offsets.push(key);
                 }
-                GroupRecord::Group { .. } => {}
+                GroupRecord::Group { .. } | GroupRecord::Consumer { .. } => {}
             }
         }
         let pending =
@@ -378,10 +386,25 @@ impl Group {
             && self.members.is_empty()
             && self.expected.is_empty()
             && self.offsets.is_empty()
+            && self.has_no_consumers()
             && matches!(self.state, GroupState::Empty | GroupState::Dead)
     }
 
+    /// The group is of the newer protocol, and not being deleted.
+    pub(crate) fn speaks_newer(&self) -> bool {
+        self.consumer.is_some() && self.state != GroupState::Dead
+    }
+
+    /// Nobody of the newer protocol is in it.
+    pub(crate) fn has_no_consumers(&self) -> bool {
+        self.consumer.as_ref().is_none_or(|consumer| consumer.current.is_empty())
+    }
+
     pub(crate) fn assert_invariants(&self) {
+        if let Some(consumer) = &self.consumer {
+            consumer.assert_invariants();
+            debug_assert!(self.members.is_empty());
+        }
         debug_assert!(self.unsynced.iter().all(|id| self.members.contains(id)));
         debug_assert!(self.expected.iter().all(|id| !self.members.contains(id)));
         debug_assert!(match self.state {

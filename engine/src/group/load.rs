@@ -48,6 +48,10 @@ impl Coordinator {
                 self.groups.insert(group, loaded);
             }
             Some(GroupRecord::Group { group, value: None }) => {
+                if self.groups.get(&group).is_some_and(|before| before.consumer.is_some()) {
+                    // It has changed its protocol before this.
+                    return Ok(());
+                }
                 if let Some(before) = self.groups.remove(&group)
                     && !before.offsets.is_empty()
                 {
@@ -57,6 +61,9 @@ impl Coordinator {
                     rest.offsets = before.offsets;
                     self.groups.insert(group, rest);
                 }
+            }
+            Some(GroupRecord::Consumer { group, record }) => {
+                self.replay_consumer(now, group, &record)
             }
         }
         Ok(())
@@ -98,6 +105,10 @@ impl Coordinator {
             for member in group.members.ids() {
                 group.expect_heartbeat(&member, &mut step);
             }
+            if let Some(consumer) = &mut group.consumer {
+                consumer.loaded();
+            }
+            group.expect_all(&mut step);
             if group.members.len() > step.options.members_max {
                 group.prepare_rebalance(&mut step);
             }

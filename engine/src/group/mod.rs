@@ -1,7 +1,9 @@
-//! The coordinator of classic consumer groups (JoinGroup and its kin) and of committed offsets, as
-//! a pure state machine: no clock, no disk, no wire. `docs/groups.md` tells the whole story.
+//! The coordinator of groups and of committed offsets, as a pure state machine: no clock, no disk,
+//! no wire. The files here are those of the classic protocol (JoinGroup and its kin) and of what
+//! both protocols share; `consumer` is the newer one. `docs/groups.md` tells the whole story.
 
 mod appends;
+mod consumer;
 mod coordinator;
 mod deletion;
 mod describe;
@@ -19,6 +21,7 @@ mod names;
 mod offset_table;
 mod offsets;
 mod options;
+mod outcome;
 mod protocols;
 mod rebalance;
 mod record;
@@ -32,6 +35,11 @@ mod timers;
 pub use crate::coordinator::{
     AppendFailure, Marker, Now, RecordBytes, RequestId, Ticket, partition_for,
 };
+pub use consumer::{
+    Assignor, Beat, Cluster, ConsumerHeartbeat, ConsumerOptions, ConsumerState, DescribedConsumer,
+    DescribedConsumerGroup, DescribedTopic, Epoch, GroupSettings, Migration, NoCluster, Partitions,
+    Standing, TopicFacts,
+};
 pub use coordinator::Coordinator;
 pub use error::GroupError;
 pub use format::DecodeRecordError;
@@ -40,8 +48,8 @@ pub use names::{Generation, GroupId, InstanceId, MemberId};
 pub use offset_table::Committed;
 pub use options::GroupOptions;
 pub use reply::{
-    CommittedTopic, DeletedTopic, Described, DescribedMember, FetchedTopic, JoinRefused, Joined,
-    JoinedMember, Left, Listed, Output, Reply, Synced,
+    CommittedTopic, DeletedTopic, Described, DescribedMember, FetchedTopic, GroupKind, JoinRefused,
+    Joined, JoinedMember, Left, Listed, Output, Reply, Synced,
 };
 pub use request::{
     CommitPartition, CommitTopic, DeleteGroup, DescribeGroup, FetchTopic, Heartbeat, InTransaction,

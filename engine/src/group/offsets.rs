@@ -65,6 +65,9 @@ impl Group {
         if self.state == GroupState::Dead {
             return Err(GroupError::CoordinatorNotAvailable);
         }
+        if let Some(consumer) = &self.consumer {
+            return consumer.current.check_commit(commit);
+        }
         if commit.generation.is_none() && self.state == GroupState::Empty {
             // A consumer that assigns its own partitions, or an administrator who resets offsets.
             return Ok(());
@@ -88,6 +91,12 @@ impl Group {
 
     /// Answers a fetch at once, or lets it wait for the commits that are on their way.
     pub(crate) fn fetch(&self, request: RequestId, fetch: OffsetFetch, step: &mut Step<'_>) {
+        if let Some(consumer) = &self.consumer
+            && let Err(error) = consumer.durable.check_fetch(fetch.member.as_ref(), fetch.epoch)
+        {
+            step.reply(request, Reply::OffsetFetch(Err(error)));
+            return;
+        }
         let waits_for =
             self.last_append.filter(|_| fetch.require_stable && self.offsets.is_changing());
         let parked = match waits_for {

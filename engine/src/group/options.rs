@@ -1,5 +1,6 @@
 //! The broker settings that bound what groups may do.
 
+use crate::group::consumer::ConsumerOptions;
 use crate::types::Millis;
 
 /// One field per setting; the defaults are Kafka's.
@@ -20,6 +21,8 @@ pub struct GroupOptions {
     pub offsets_retention: Millis,
     /// `offsets.retention.check.interval.ms`
     pub offsets_retention_check_interval: Millis,
+    /// Of groups of the newer protocol.
+    pub consumer: ConsumerOptions,
 }
 
 /// How long a new member may wait for its first rebalance without showing a sign of life: while
@@ -36,6 +39,7 @@ impl Default for GroupOptions {
             offset_metadata_units_max: 4096,
             offsets_retention: Millis(7 * 24 * 60 * 60 * 1000),
             offsets_retention_check_interval: Millis(10 * 60 * 1000),
+            consumer: ConsumerOptions::default(),
         }
     }
 }

@@ -31,6 +31,10 @@ impl Protocols {
         self.0.is_empty()
     }
 
+    pub(crate) fn all(&self) -> &[Protocol] {
+        &self.0
+    }
+
     pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(|protocol| protocol.name.as_str())
     }

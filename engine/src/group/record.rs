@@ -3,14 +3,28 @@
 
 use bytes::Bytes;
 
+use crate::group::consumer::ConsumerRecord;
 use crate::group::{Committed, Generation, GroupId, InstanceId, MemberId};
 use crate::types::{Millis, PartitionIndex, Timestamp, TopicName};
 
 /// One record; without a value it is a tombstone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum GroupRecord {
-    Offset { group: GroupId, topic: TopicName, index: PartitionIndex, value: Option<Committed> },
-    Group { group: GroupId, value: Option<StoredGroup> },
+    Offset {
+        group: GroupId,
+        topic: TopicName,
+        index: PartitionIndex,
+        value: Option<Committed>,
+    },
+    Group {
+        group: GroupId,
+        value: Option<StoredGroup>,
+    },
+    /// Of a group of the newer protocol.
+    Consumer {
+        group: GroupId,
+        record: ConsumerRecord,
+    },
 }
 
 /// A group as of its last generation that got its assignment, or that left it empty.

@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 
+use crate::group::consumer::{Beat, DescribedConsumerGroup};
 use crate::group::{
     AppendFailure, Committed, Generation, GroupError, GroupId, GroupState, InTransaction,
     InstanceId, Marker, MemberId, RecordBytes, RequestId, Ticket,
@@ -34,6 +35,8 @@ pub enum Reply {
     DeleteGroup(Result<(), GroupError>),
     ListGroups(Vec<Listed>),
     EndTransaction(Result<(), AppendFailure>),
+    ConsumerHeartbeat(Result<Beat, GroupError>),
+    DescribeConsumerGroup(Result<DescribedConsumerGroup, GroupError>),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -123,7 +126,26 @@ pub struct DescribedMember {
 pub struct Listed {
     pub group: GroupId,
     pub protocol_type: String,
-    pub state: GroupState,
+    pub kind: GroupKind,
+    /// Kafka's name for the state; the kinds have different ones.
+    pub state: &'static str,
+}
+
+/// The protocol that a group's members speak.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GroupKind {
+    Classic,
+    Consumer,
+}
+
+impl GroupKind {
+    /// Kafka's name for the kind.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Classic => "classic",
+            Self::Consumer => "consumer",
+        }
+    }
 }
 
 impl Reply {
@@ -154,6 +176,8 @@ impl Reply {
             Self::DeleteGroup(_) => Self::DeleteGroup(Err(error)),
             Self::ListGroups(groups) => Self::ListGroups(groups),
             Self::EndTransaction(_) => Self::EndTransaction(Err(AppendFailure::NotLeader)),
+            Self::ConsumerHeartbeat(_) => Self::ConsumerHeartbeat(Err(error)),
+            Self::DescribeConsumerGroup(_) => Self::DescribeConsumerGroup(Err(error)),
         }
     }
 }

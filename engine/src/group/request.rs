@@ -4,6 +4,7 @@
 use bytes::Bytes;
 use codec::Uuid;
 
+use crate::group::consumer::ConsumerHeartbeat;
 use crate::group::{
     AppendFailure, Generation, GroupId, InstanceId, Marker, MemberId, RequestId, Ticket,
 };
@@ -42,6 +43,9 @@ pub enum Request {
     ListGroups(ListGroups),
     /// A coordinator of transactions has decided.
     EndTransaction(Marker),
+    ConsumerHeartbeat(Box<ConsumerHeartbeat>),
+    /// As a group of the newer protocol.
+    DescribeConsumerGroup(DescribeGroup),
 }
 
 /// One assignment strategy that a member supports, with what it tells the leader under it.
@@ -161,6 +165,10 @@ pub struct CommitPartition {
 #[derive(Clone, Debug)]
 pub struct OffsetFetch {
     pub group: GroupId,
+    /// `None`, without an epoch: a tool, or a client that does not say.
+    pub member: Option<MemberId>,
+    /// Checked only if the group is of the newer protocol.
+    pub epoch: Option<Generation>,
     /// `None`: every topic that has an offset.
     pub topics: Option<Vec<FetchTopic>>,
     /// Wait for commits under way instead of answering with what they will replace.

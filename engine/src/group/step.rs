@@ -2,6 +2,7 @@
 //! the replies. Rules of one group cannot reach another group through it.
 
 use crate::group::appends::{Appends, Pending};
+use crate::group::consumer::Cluster;
 use crate::group::record::GroupRecord;
 use crate::group::timers::{Timer, Timers};
 use crate::group::{GroupError, GroupId, GroupOptions, MemberId, Now, Output, Reply, RequestId};
@@ -11,6 +12,9 @@ use crate::types::Millis;
 pub(crate) struct Step<'a> {
     pub(crate) now: Now,
     pub(crate) options: &'a GroupOptions,
+    pub(crate) cluster: &'a dyn Cluster,
+    /// Grows with every change of the cluster's topics.
+    pub(crate) topics_version: u64,
     pub(crate) timers: &'a mut Timers,
     pub(crate) appends: &'a mut Appends,
     pub(crate) outputs: &'a mut Vec<Output>,

@@ -12,6 +12,12 @@ pub(crate) enum Timer {
     Join(GroupId),
     /// Members that joined have not asked for their assignment.
     Sync(GroupId),
+    /// A member of the newer protocol has not given up partitions in time.
+    Revoke(GroupId, MemberId),
+    /// A classic member of such a group has not joined again in time.
+    Rejoin(GroupId, MemberId),
+    /// A classic member of such a group has not asked for its assignment.
+    MemberSync(GroupId, MemberId),
     /// It is time to look for offsets past their retention.
     Retention,
 }

@@ -35,6 +35,7 @@ impl Shard {
         for partition in &removed {
             self.coordinator_leaves(partition);
         }
+        self.tell_coordinators();
         for topic in changed.iter().filter_map(|id| before.topic(*id)) {
             if image.topic(topic.id).is_none() {
                 self.forget_offsets(&topic.name, topic.id);
@@ -157,7 +158,7 @@ impl Shard {
 
     fn coordinator_arrives(self: &Rc<Self>, partition: &Rc<Partition>) {
         if partition.topic.as_str() == OFFSETS_TOPIC {
-            let rules = group::Coordinator::new(group_options(&self.config));
+            let rules = group::Coordinator::new(group_options(&self.image(), &self.config));
             let host = Host::start(self, Rc::clone(partition), rules);
             self.coordinators.borrow_mut().insert(partition.id.index, host);
         }
@@ -180,6 +181,13 @@ impl Shard {
             if let Some(host) = host {
                 host.leave();
             }
+        }
+    }
+
+    /// Groups of the newer protocol take account of topics and of what is set for them.
+    fn tell_coordinators(&self) {
+        for host in self.coordinators.borrow().values() {
+            host.follow(self);
         }
     }
 

@@ -9,8 +9,10 @@ use crate::group::{Coordinator, GroupError, InTransaction, Input, Output, Reply,
 use crate::log::{AppendContext, Origin};
 use crate::record::{BatchBuilder, Compression};
 use crate::shard::Shard;
+use crate::shard::group_cluster::GroupCluster;
 use crate::shard::host::{self, Found, Happened, Host, Rules, ToDo};
 use crate::shard::markers::marker_batch;
+use crate::shard::options::group_options;
 use crate::types::{Millis, PartitionIndex, TopicId, TopicName};
 
 /// The topic that holds groups and their offsets.
@@ -48,6 +50,12 @@ impl Rules for Coordinator {
             }
         };
         replayed.map_err(|error| error.to_string())
+    }
+
+    fn follow(&mut self, shard: &Shard) {
+        let image = shard.image();
+        self.set_options(group_options(&image, &shard.config));
+        self.set_cluster(GroupCluster::of(&image, &shard.config));
     }
 
     fn loaded(&mut self, now: Now) -> Vec<ToDo<Self>> {

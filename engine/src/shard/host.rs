@@ -38,6 +38,8 @@ pub trait Rules: Sized + 'static {
     const ELSEWHERE: Self::Refusal;
 
     fn replay(&mut self, now: Now, found: Found<'_>) -> Result<(), String>;
+    /// What the rules have to know of the cluster, before they are loaded and whenever it has changed.
+    fn follow(&mut self, shard: &Shard);
     fn loaded(&mut self, now: Now) -> Vec<ToDo<Self>>;
     fn step(&mut self, now: Now, happened: Happened<Self>) -> Vec<ToDo<Self>>;
     fn next_deadline(&self) -> Option<Millis>;
@@ -136,6 +138,9 @@ impl<R: Rules> Host<R> {
                 return;
             }
         }
+        if let Some(shard) = self.shard() {
+            rules.follow(&shard);
+        }
         let to_do = rules.loaded(self.now());
         let before = self.state.replace(State::Ready(Box::new(rules)));
         match before {
@@ -176,6 +181,13 @@ impl<R: Rules> Host<R> {
         match &*self.state.borrow() {
             State::Ready(rules) => Some(look(rules)),
             State::Loading { .. } | State::Failed => None,
+        }
+    }
+
+    /// The cluster has changed. Rules that still load look at it when they are loaded.
+    pub fn follow(&self, shard: &Shard) {
+        if let State::Ready(rules) = &mut *self.state.borrow_mut() {
+            rules.follow(shard);
         }
     }
 

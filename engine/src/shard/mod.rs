@@ -12,6 +12,7 @@ mod deletion;
 mod folders;
 mod follow;
 mod gather;
+mod group_cluster;
 mod groups;
 mod host;
 mod journals;

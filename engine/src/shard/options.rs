@@ -3,7 +3,7 @@
 use crate::cluster::features::TRANSACTION_VERSION;
 use crate::cluster::{ClusterImage, ConfigResource, Topic};
 use crate::config::{self, BrokerConfig, RunningConfig, TopicConfig};
-use crate::group::GroupOptions;
+use crate::group::{Assignor, ConsumerOptions, GroupOptions, Migration};
 use crate::journal::JournalOptions;
 use crate::log::{CleanRules, LogOptions};
 use crate::record::TimestampType;
@@ -24,8 +24,10 @@ pub fn running_config(image: &ClusterImage, config: &BrokerConfig) -> RunningCon
 }
 
 /// What groups may do on this node.
-pub fn group_options(config: &BrokerConfig) -> GroupOptions {
+pub fn group_options(image: &ClusterImage, config: &BrokerConfig) -> GroupOptions {
     let groups = &config.groups;
+    let consumer = &groups.consumer;
+    let assignors = consumer.assignors.iter().filter_map(|name| Assignor::named(name));
     GroupOptions {
         session_timeout_min: groups.session_timeout_min,
         session_timeout_max: groups.session_timeout_max,
@@ -35,6 +37,19 @@ pub fn group_options(config: &BrokerConfig) -> GroupOptions {
             .unwrap_or(usize::MAX),
         offsets_retention: groups.offsets_retention,
         offsets_retention_check_interval: groups.offsets_retention_check_interval,
+        consumer: ConsumerOptions {
+            is_enabled: consumer.is_enabled,
+            session_timeout: consumer.session_timeout,
+            heartbeat_interval: consumer.heartbeat_interval,
+            assignment_interval: running_config(image, config).consumer_assignment_interval,
+            regex_refresh_interval: consumer.regex_refresh_interval,
+            members_max: usize::try_from(consumer.members_max).unwrap_or(usize::MAX),
+            assignors: assignors.collect(),
+            migration: Migration {
+                upgrade: consumer.migration.upgrade,
+                downgrade: consumer.migration.downgrade,
+            },
+        },
     }
 }
 

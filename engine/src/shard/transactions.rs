@@ -61,6 +61,9 @@ impl Rules for Coordinator {
         }
     }
 
+    /// Transactions depend on nothing that changes while the node runs.
+    fn follow(&mut self, _shard: &Shard) {}
+
     fn loaded(&mut self, now: Now) -> Vec<ToDo<Self>> {
         let mut outputs = Vec::new();
         self.loaded(now, &mut outputs);

@@ -138,6 +138,8 @@ impl Client {
         };
         let fetch = OffsetFetch {
             group: group.clone(),
+            member: None,
+            epoch: None,
             topics: Some(vec![topic]),
             require_stable: self.one_in(2),
         };

@@ -283,6 +283,8 @@ async fn offset_of_group(broker: &Broker, sim: &Sim) -> Option<i64> {
     for _ in 0..TRIES_MAX {
         let fetch = OffsetFetch {
             group: GroupId::new(GROUP),
+            member: None,
+            epoch: None,
             topics: Some(vec![FetchTopic {
                 name: "left".to_owned(),
                 id: None,

@@ -5,15 +5,17 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use codec::Uuid;
 use engine::group::{
-    CommitPartition, CommitTopic, DeleteGroup, DescribeGroup, FetchTopic, Generation, GroupId,
-    Heartbeat, InTransaction, InstanceId, JoinGroup, LeaveGroup, Leaving, ListGroups, Marker,
-    MemberId, OffsetCommit, OffsetDelete, OffsetFetch, Protocol, Request, SyncGroup,
+    CommitPartition, CommitTopic, ConsumerHeartbeat, DeleteGroup, DescribeGroup, Epoch, FetchTopic,
+    Generation, GroupId, Heartbeat, InTransaction, InstanceId, JoinGroup, LeaveGroup, Leaving,
+    ListGroups, Marker, MemberId, OffsetCommit, OffsetDelete, OffsetFetch, Partitions, Protocol,
+    Request, Standing, SyncGroup,
 };
 use engine::record::TransactionResult;
 use engine::types::{
     LeaderEpoch, Millis, PartitionIndex, ProducerEpoch, ProducerId, TopicId, TopicName,
 };
 
+use crate::cluster::Topics;
 use crate::show::long_member;
 
 /// A line, taken apart.
@@ -71,8 +73,24 @@ impl Command {
     }
 
     /// The request of this line; `unique` makes the member id of a join.
-    pub fn request(&self, unique: Uuid) -> Request {
+    pub fn request(&self, unique: Uuid, topics: &Topics) -> Request {
         match self.verb.as_str() {
+            "beat" => Request::ConsumerHeartbeat(Box::new(self.beat(unique, topics))),
+            "describe-consumers" => {
+                Request::DescribeConsumerGroup(DescribeGroup { group: self.group() })
+            }
+            "epoch-commit" => {
+                let mut commit = self.commit();
+                for topic in &mut commit.topics {
+                    topic.id = topics.0.get(topic.name.as_str()).map(|(id, _)| *id);
+                }
+                Request::OffsetCommit(commit)
+            }
+            "epoch-fetch" => Request::OffsetFetch(OffsetFetch {
+                member: self.member(),
+                epoch: self.generation(),
+                ..self.fetch()
+            }),
             "join" => Request::JoinGroup(self.join(unique)),
             "sync" => Request::SyncGroup(SyncGroup {
                 group: self.group(),
@@ -115,6 +133,39 @@ impl Command {
                 types: self.words("types"),
             }),
             other => panic!("there is no command {other}"),
+        }
+    }
+
+    fn beat(&self, unique: Uuid, topics: &Topics) -> ConsumerHeartbeat {
+        let standing = match self.text("epoch", "0").as_str() {
+            "0" => Standing::Joining,
+            "leave" => Standing::Leaving,
+            "aside" => Standing::SteppingAside,
+            epoch => {
+                let epoch = Epoch::from_wire(epoch.parse().expect("an epoch"));
+                Standing::At(epoch.expect("an epoch"))
+            }
+        };
+        let is_joining = standing == Standing::Joining;
+        let topics_named = self.named.get("topics").map(|_| self.words("topics"));
+        let regex = self.named.get("regex").cloned();
+        let owned = self.named.get("owns").map(|text| partitions(text, topics));
+        ConsumerHeartbeat {
+            group: self.group(),
+            member: self.member(),
+            standing,
+            instance: self.instance(),
+            rack: None,
+            rebalance_timeout: (is_joining || self.named.contains_key("rebalance"))
+                .then(|| self.millis("rebalance", 60_000)),
+            topics: topics_named
+                .or_else(|| (is_joining && regex.is_none()).then(|| vec!["t".to_owned()])),
+            regex,
+            assignor: self.named.get("assignor").cloned(),
+            owned: owned.or_else(|| is_joining.then(Partitions::new)),
+            client_id: self.text("client", "c"),
+            client_host: self.text("host", "/h"),
+            unique,
         }
     }
 
@@ -218,6 +269,8 @@ impl Command {
         });
         OffsetFetch {
             group: self.group(),
+            member: None,
+            epoch: None,
             topics: (!places.is_empty()).then(|| topics.collect()),
             require_stable: self.plain.iter().any(|text| text == "stable"),
         }
@@ -236,13 +289,45 @@ impl Command {
     }
 }
 
+/// `t/0+1,u/2` as a set; `-` for the empty one.
+fn partitions(text: &str, topics: &Topics) -> Partitions {
+    let mut all = Partitions::new();
+    for word in text.split(',').filter(|word| *word != "-") {
+        let (topic, indexes) = word.split_once('/').expect("topic/indexes");
+        let (id, _) = topics.0.get(topic).expect("a topic of the dialogue");
+        let indexes = indexes
+            .split('+')
+            .map(|index| PartitionIndex::new(index.parse().expect("an index")).expect("an index"));
+        all.entry(*id).or_default().extend(indexes);
+    }
+    all
+}
+
 /// A topic id that repeats one digit.
 pub fn topic_id(digit: &str) -> TopicId {
     TopicId([digit.parse().expect("a small number"); 16])
 }
 
 fn assignment((member, text): (String, String)) -> (MemberId, Bytes) {
-    (MemberId::new(&long_member(&member)), Bytes::from(text.into_bytes()))
+    let bytes = match text.strip_prefix('@') {
+        Some(place) => dealt(place),
+        None => Bytes::from(text.into_bytes()),
+    };
+    (MemberId::new(&long_member(&member)), bytes)
+}
+
+/// What a leader gives a consumer, version 0: partitions of one topic.
+fn dealt(text: &str) -> Bytes {
+    let (topic, indexes) = text.split_once('/').expect("topic/indexes");
+    let indexes: Vec<i32> =
+        indexes.split('+').map(|index| index.parse().expect("an index")).collect();
+    let mut bytes = vec![0, 0, 0, 0, 0, 1];
+    bytes.extend(i16::try_from(topic.len()).expect("a short name").to_be_bytes());
+    bytes.extend(topic.as_bytes());
+    bytes.extend(i32::try_from(indexes.len()).expect("few indexes").to_be_bytes());
+    bytes.extend(indexes.iter().flat_map(|index| index.to_be_bytes()));
+    bytes.extend((-1i32).to_be_bytes());
+    Bytes::from(bytes)
 }
 
 /// `member`, `/instance` or `member/instance`.

@@ -1,14 +1,16 @@
 //! A coordinator, its clock and its log, driven line by line.
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use codec::Uuid;
 use engine::group::{
-    AppendFailure, Coordinator, GroupOptions, Input, Marker, Now, Output, RecordBytes, RequestId,
-    Ticket,
+    AppendFailure, ConsumerOptions, Coordinator, GroupOptions, Input, Marker, Migration, Now,
+    Output, RecordBytes, RequestId, Ticket,
 };
-use engine::types::{Millis, ProducerId, Timestamp, TopicName};
+use engine::types::{Millis, ProducerId, Timestamp, TopicId, TopicName};
 
+use crate::cluster::Topics;
 use crate::command::{Command, topic_id};
 use crate::show;
 
@@ -25,6 +27,7 @@ pub struct Dialogue {
     holds_appends: bool,
     under_way: BTreeMap<Ticket, Vec<Logged>>,
     log: Vec<Logged>,
+    topics: Topics,
 }
 
 /// What the log has.
@@ -38,6 +41,8 @@ impl Dialogue {
     pub fn new() -> Self {
         let options =
             GroupOptions { initial_rebalance_delay: Millis(0), ..GroupOptions::default() };
+        let consumer = ConsumerOptions { assignment_interval: Millis(0), ..options.consumer };
+        let options = GroupOptions { consumer, ..options };
         let mut dialogue = Self {
             coordinator: Coordinator::new(options.clone()),
             options,
@@ -47,7 +52,9 @@ impl Dialogue {
             holds_appends: false,
             under_way: BTreeMap::new(),
             log: Vec::new(),
+            topics: Topics::new(),
         };
+        dialogue.tell();
         dialogue.coordinator.loaded(dialogue.now(), &mut Vec::new());
         dialogue
     }
@@ -55,6 +62,11 @@ impl Dialogue {
     fn now(&self) -> Now {
         let wall = WALL_START + i64::try_from(self.monotonic).expect("a short dialogue");
         Now { monotonic: Millis(self.monotonic), wall: Timestamp(wall) }
+    }
+
+    /// Tells the coordinator of the topics as they are now.
+    fn tell(&mut self) {
+        self.coordinator.set_cluster(Rc::new(self.topics.clone()));
     }
 
     /// Carries out one line and says what came of it.
@@ -94,12 +106,26 @@ impl Dialogue {
                 })
             }
             "reload" => self.reload(),
+            "topic" => {
+                let name = command.plain.first().expect("a topic").clone();
+                let count = u32::try_from(command.number("partitions", 3)).expect("a count");
+                let place = u8::try_from(self.topics.0.len()).expect("few topics") + 1;
+                let id = self.topics.0.get(&name).map_or_else(|| TopicId([place; 16]), |it| it.0);
+                self.topics.0.insert(name, (id, count));
+                self.tell();
+                Vec::new()
+            }
+            "no-topic" => {
+                self.topics.0.remove(command.plain.first().expect("a topic"));
+                self.tell();
+                Vec::new()
+            }
             _ => {
                 self.requests += 1;
                 self.joins += u8::from(command.verb == "join");
                 let mut unique = Uuid([0; 16]);
                 unique.0[15] = self.joins;
-                let request = command.request(unique);
+                let request = command.request(unique, &self.topics);
                 self.step(Input::Request { id: RequestId(self.requests), request })
             }
         }
@@ -117,12 +143,23 @@ impl Dialogue {
                     self.options.offset_metadata_units_max = value.parse().expect("a number");
                 }
                 "retention" => self.options.offsets_retention = millis(value),
+                "interval" => self.options.consumer.assignment_interval = millis(value),
+                "consumers-max" => {
+                    self.options.consumer.members_max = value.parse().expect("a number");
+                }
+                "migration" => {
+                    self.options.consumer.migration = Migration {
+                        upgrade: matches!(value.as_str(), "both" | "upgrade"),
+                        downgrade: matches!(value.as_str(), "both" | "downgrade"),
+                    };
+                }
                 "check" => self.options.offsets_retention_check_interval = millis(value),
                 other => panic!("there is no option {other}"),
             }
         }
         if self.requests == 0 {
             self.coordinator = Coordinator::new(self.options.clone());
+            self.tell();
             self.coordinator.loaded(self.now(), &mut Vec::new());
         } else {
             self.coordinator.set_options(self.options.clone());
@@ -141,7 +178,7 @@ impl Dialogue {
     fn take(&mut self, outputs: Vec<Output>, shown: &mut Vec<String>) {
         let mut tickets = Vec::new();
         for output in outputs {
-            shown.extend(show::output(&output));
+            shown.extend(show::output(&output, &self.topics));
             match output {
                 Output::Append { ticket, records, transaction } => {
                     let producer = transaction.map(|one| one.producer_id);
@@ -194,7 +231,9 @@ impl Dialogue {
         let mut outputs = Vec::new();
         before.unload(&mut outputs);
         self.under_way.clear();
-        let mut shown: Vec<String> = outputs.iter().flat_map(show::output).collect();
+        let mut shown: Vec<String> =
+            outputs.iter().flat_map(|output| show::output(output, &self.topics)).collect();
+        self.tell();
         let now = self.now();
         for logged in &self.log {
             match logged {

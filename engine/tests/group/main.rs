@@ -5,8 +5,11 @@
 #[cfg(test)]
 const TRANSCRIPTS: &str = "group";
 
+mod cluster;
 #[cfg(test)]
 mod command;
+#[cfg(test)]
+mod consumer_model;
 #[cfg(test)]
 mod dialogue;
 #[cfg(test)]

@@ -492,6 +492,8 @@ type Offsets = BTreeMap<(String, i32), i64>;
 fn fetch(coordinator: &mut Coordinator, now: Now) -> Offsets {
     let request = Request::OffsetFetch(OffsetFetch {
         group: GroupId::new("g"),
+        member: None,
+        epoch: None,
         topics: None,
         require_stable: false,
     });

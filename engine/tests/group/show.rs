@@ -2,8 +2,15 @@
 //! so `client#1` stands for the whole.
 
 use bytes::Bytes;
-use engine::group::{Committed, GroupError, MemberId, Output, RecordBytes, Reply};
+use codec::{Message, Reader};
+use engine::group::{
+    Beat, Committed, DescribedTopic, GroupError, MemberId, Output, Partitions, RecordBytes, Reply,
+};
+use engine::records::consumer_protocol::ConsumerProtocolAssignment;
 use engine::records::group::{GroupKey, GroupValue};
+use engine::types::TopicId;
+
+use crate::cluster::Topics;
 
 const UUID_START: &str = "-00000000-0000-0000-0000-0000000000";
 
@@ -42,10 +49,56 @@ fn outcome(error: Option<GroupError>) -> String {
     error.map_or_else(|| "ok".to_owned(), |error| format!("{error:?}"))
 }
 
+/// `t/0+1,u/2` for a set of partitions, `-` for the empty one.
+fn set(partitions: &Partitions, known: &Topics) -> String {
+    let topics = partitions.iter().map(|(topic, indexes)| {
+        let indexes: Vec<String> = indexes.iter().map(ToString::to_string).collect();
+        format!("{}/{}", known.name_of(*topic), indexes.join("+"))
+    });
+    none_or_dash(topics.collect())
+}
+
+fn described(topics: &[DescribedTopic]) -> String {
+    let topics = topics.iter().map(|topic| {
+        let indexes: Vec<String> = topic.partitions.iter().map(ToString::to_string).collect();
+        format!("{}/{}", topic.name, indexes.join("+"))
+    });
+    none_or_dash(topics.collect())
+}
+
+/// Topics with partitions, as a record has them.
+fn stored<'a>(topics: impl Iterator<Item = (codec::Uuid, &'a Vec<i32>)>, known: &Topics) -> String {
+    let topics = topics.map(|(topic, indexes)| {
+        let indexes: Vec<String> = indexes.iter().map(ToString::to_string).collect();
+        format!("{}/{}", known.name_of(TopicId(topic.0)), indexes.join("+"))
+    });
+    none_or_dash(topics.collect())
+}
+
+fn none_or_dash(words: Vec<String>) -> String {
+    if words.is_empty() { "-".to_owned() } else { words.join(",") }
+}
+
+/// What a consumer is given under the classic protocol, if the bytes are that.
+fn given(bytes: &Bytes) -> Option<String> {
+    let mut reader = Reader::new(bytes.clone());
+    let version = reader.i16().ok()?;
+    let read = ConsumerProtocolAssignment::decode(&mut reader, version).ok()?;
+    reader.finish().ok()?;
+    let topics = read.assigned_partitions.iter().map(|topic| {
+        let indexes: Vec<String> = topic.partitions.iter().map(ToString::to_string).collect();
+        format!("{}/{}", topic.topic, indexes.join("+"))
+    });
+    Some(none_or_dash(topics.collect()))
+}
+
 /// Text where it is text; the topics of a subscription; else how many bytes.
 fn bytes(bytes: &Bytes) -> String {
     if bytes.is_empty() {
         return "-".to_owned();
+    }
+    if let Some(given) = given(bytes) {
+        return given;
     }
     if let Some(topics) = topics(bytes) {
         return topics;
@@ -70,10 +123,10 @@ fn topics(bytes: &[u8]) -> Option<String> {
     Some(topics.join("+"))
 }
 
-pub fn output(output: &Output) -> Vec<String> {
+pub fn output(output: &Output, known: &Topics) -> Vec<String> {
     match output {
         Output::Reply { request, reply } => {
-            let mut lines = self::reply(reply).into_iter();
+            let mut lines = self::reply(reply, known).into_iter();
             let first = lines.next().unwrap_or_default();
             let mut shown = vec![format!("#{} {first}", request.0)];
             shown.extend(lines.map(|line| format!("   {line}")));
@@ -82,7 +135,7 @@ pub fn output(output: &Output) -> Vec<String> {
         Output::Append { ticket, records, transaction } => {
             let part = transaction
                 .map_or_else(String::new, |one| format!(" in {}:{}", one.producer_id, one.epoch));
-            let records = records.iter().map(record);
+            let records = records.iter().map(|it| record(it, known));
             records.map(|text| format!("append {}{part} {text}", ticket.0)).collect()
         }
         Output::AppendMarker { ticket, marker } => {
@@ -92,8 +145,47 @@ pub fn output(output: &Output) -> Vec<String> {
     }
 }
 
-fn reply(reply: &Reply) -> Vec<String> {
+fn reply(reply: &Reply, known: &Topics) -> Vec<String> {
     match reply {
+        Reply::ConsumerHeartbeat(Ok(Beat::Member { member, epoch, assignment, .. })) => {
+            let has =
+                assignment.as_ref().map_or_else(|| "the same".to_owned(), |it| set(it, known));
+            vec![format!("beat {} epoch={epoch} has {has}", short_member(member.as_str()))]
+        }
+        Reply::ConsumerHeartbeat(Ok(Beat::Left { member })) => {
+            vec![format!("beat {} left", short_member(member.as_str()))]
+        }
+        Reply::ConsumerHeartbeat(Ok(Beat::Away { member })) => {
+            vec![format!("beat {} away", short_member(member.as_str()))]
+        }
+        Reply::ConsumerHeartbeat(Err(error)) => vec![format!("beat {error:?}")],
+        Reply::DescribeConsumerGroup(Ok(found)) => {
+            let first = format!(
+                "describe-consumers {} epoch={} target={} {}",
+                found.state,
+                found.epoch,
+                found.target_epoch.map_or_else(|| "-".to_owned(), |it| it.to_string()),
+                found.assignor
+            );
+            let members = found.members.iter().map(|member| {
+                let instance = member.instance.as_ref().map(|id| id.as_str());
+                let reads = match (&member.regex, member.topics.join("+")) {
+                    (Some(regex), topics) => format!("{topics}~{regex}"),
+                    (None, topics) => topics,
+                };
+                format!(
+                    "{} instance={} {} epoch={} reads {reads} has {} of {}",
+                    short_member(member.member.as_str()),
+                    or_dash(instance),
+                    if member.is_classic { "classic" } else { "consumer" },
+                    member.epoch,
+                    described(&member.assignment),
+                    described(&member.target)
+                )
+            });
+            std::iter::once(first).chain(members).collect()
+        }
+        Reply::DescribeConsumerGroup(Err(error)) => vec![format!("describe-consumers {error:?}")],
         Reply::JoinGroup(Ok(joined)) => {
             let mut first = format!(
                 "join ok gen={} {}/{} leader={} member={}",
@@ -219,7 +311,7 @@ fn committed(found: &Committed) -> String {
 }
 
 /// A record of the log, as anybody who knows the format would read it.
-pub fn record((key, value): &RecordBytes) -> String {
+pub fn record((key, value): &RecordBytes, known: &Topics) -> String {
     let key = GroupKey::decode(key).expect("a key that can be read");
     let value =
         value.as_ref().map(|it| GroupValue::decode(key.kind(), it).expect("a readable value"));
@@ -266,6 +358,72 @@ pub fn record((key, value): &RecordBytes) -> String {
             )
         }
         (GroupKey::GroupMetadata(key), None) => format!("group {} tombstone", key.group),
-        (key, value) => panic!("no record of classic groups: {key:?} {value:?}"),
+        (key, value) => consumer_record(&key, value, known),
     }
+}
+
+/// A record of a group of the newer protocol.
+fn consumer_record(key: &GroupKey, value: Option<GroupValue>, known: &Topics) -> String {
+    let (kind, group, rest) = match key {
+        GroupKey::ConsumerGroupMetadata(key) => ("epoch", &key.group_id, String::new()),
+        GroupKey::ConsumerGroupPartitionMetadata(key) => {
+            ("partition-metadata", &key.group_id, String::new())
+        }
+        GroupKey::ConsumerGroupMemberMetadata(key) => {
+            ("member", &key.group_id, short_member(&key.member_id))
+        }
+        GroupKey::ConsumerGroupTargetAssignmentMetadata(key) => {
+            ("target-epoch", &key.group_id, String::new())
+        }
+        GroupKey::ConsumerGroupTargetAssignmentMember(key) => {
+            ("target", &key.group_id, short_member(&key.member_id))
+        }
+        GroupKey::ConsumerGroupCurrentMemberAssignment(key) => {
+            ("current", &key.group_id, short_member(&key.member_id))
+        }
+        GroupKey::ConsumerGroupRegularExpression(key) => {
+            ("regex", &key.group_id, key.regular_expression.clone())
+        }
+        other => panic!("no record of groups: {other:?}"),
+    };
+    let what = match value {
+        None => "tombstone".to_owned(),
+        Some(GroupValue::ConsumerGroupMetadata(value)) => value.epoch.to_string(),
+        Some(GroupValue::ConsumerGroupMemberMetadata(value)) => {
+            let regex = value.subscribed_topic_regex.unwrap_or_default();
+            let classic = if value.classic_member_metadata.is_some() { " classic" } else { "" };
+            format!(
+                "instance={} reads {}~{regex}{classic}",
+                or_dash(value.instance_id.as_deref()),
+                value.subscribed_topic_names.join("+")
+            )
+        }
+        Some(GroupValue::ConsumerGroupTargetAssignmentMetadata(value)) => {
+            format!("{} at {}", value.assignment_epoch, value.assignment_timestamp)
+        }
+        Some(GroupValue::ConsumerGroupTargetAssignmentMember(value)) => {
+            stored(value.topic_partitions.iter().map(|it| (it.topic_id, &it.partitions)), known)
+        }
+        Some(GroupValue::ConsumerGroupCurrentMemberAssignment(value)) => {
+            let state = ["stable", "unrevoked", "unreleased"];
+            let place = usize::try_from(value.state).expect("a state");
+            let held = value.assigned_partitions.iter().map(|it| (it.topic_id, &it.partitions));
+            let revoking = value.partitions_pending_revocation.iter();
+            format!(
+                "{} epoch={} after {} has {} revokes {}",
+                state[place],
+                value.member_epoch,
+                value.previous_member_epoch,
+                stored(held, known),
+                stored(revoking.map(|it| (it.topic_id, &it.partitions)), known)
+            )
+        }
+        Some(GroupValue::ConsumerGroupRegularExpression(value)) => value.topics.join("+"),
+        Some(other) => panic!("no record of groups: {other:?}"),
+    };
+    [kind, group, &rest, &what]
+        .into_iter()
+        .filter(|it| !it.is_empty())
+        .collect::<Vec<_>>()
+        .join(" ")
 }

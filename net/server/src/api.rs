@@ -63,6 +63,8 @@ answered! {
     DescribeProducers,
     DescribeTransactions,
     ListTransactions,
+    ConsumerGroupHeartbeat,
+    ConsumerGroupDescribe,
     DescribeTopicPartitions,
 }
 
@@ -87,7 +89,7 @@ mod tests {
     use super::*;
 
     /// What Apache Kafka 4.3.1 answers to ApiVersions on a broker's listener, for these APIs.
-    const KAFKA: [(i16, i16, i16); 36] = [
+    const KAFKA: [(i16, i16, i16); 38] = [
         (0, 0, 13),
         (1, 4, 18),
         (2, 1, 11),
@@ -123,6 +125,8 @@ mod tests {
         (61, 0, 0),
         (65, 0, 0),
         (66, 0, 2),
+        (68, 0, 1),
+        (69, 0, 1),
         (75, 0, 0),
     ];
 

@@ -122,6 +122,12 @@ impl<'context> Call<'context> {
             Api::DescribeProducers => self.answer(handler::describe_producers::handle).await,
             Api::DescribeTransactions => self.answer(handler::describe_transactions::handle).await,
             Api::ListTransactions => self.answer(handler::list_transactions::handle).await,
+            Api::ConsumerGroupHeartbeat => {
+                self.answer(handler::consumer_group_heartbeat::handle).await
+            }
+            Api::ConsumerGroupDescribe => {
+                self.answer(handler::consumer_group_describe::handle).await
+            }
             Api::DescribeTopicPartitions => {
                 self.answer(handler::describe_topic_partitions::handle).await
             }

@@ -1,6 +1,18 @@
 """What is asked of Kafka and of Corelog alike; each module registers its questions when it is imported."""
 
-from . import configs, groups, records, topics, transactions, versions
+from . import configs, consumer_groups, consumer_offsets, group_changes, groups, records, topics, transactions, versions
 from .asking import QUESTIONS, Asker
 
-__all__ = ["QUESTIONS", "Asker", "configs", "groups", "records", "topics", "transactions", "versions"]
+__all__ = [
+    "QUESTIONS",
+    "Asker",
+    "configs",
+    "consumer_groups",
+    "consumer_offsets",
+    "group_changes",
+    "groups",
+    "records",
+    "topics",
+    "transactions",
+    "versions",
+]

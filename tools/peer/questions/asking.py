@@ -59,6 +59,8 @@ APIS = {
     "DescribeProducers": 61,
     "DescribeTransactions": 65,
     "ListTransactions": 66,
+    "ConsumerGroupHeartbeat": 68,
+    "ConsumerGroupDescribe": 69,
     "DescribeTopicPartitions": 75,
 }
 

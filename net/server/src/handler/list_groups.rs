@@ -8,9 +8,6 @@ use crate::context::{Caller, Context};
 use crate::error::code_of;
 use crate::handler::group;
 
-/// Kafka's name for groups of the first protocol, the only kind there is here.
-const GROUP_TYPE: &str = "classic";
-
 pub(crate) async fn handle(
     context: &Context,
     _caller: &Caller,
@@ -39,8 +36,8 @@ fn one(listed: Listed) -> ListedGroup {
     ListedGroup {
         group_id: listed.group.to_string(),
         protocol_type: listed.protocol_type,
-        group_state: listed.state.name().to_owned(),
-        group_type: GROUP_TYPE.to_owned(),
+        group_state: listed.state.to_owned(),
+        group_type: listed.kind.name().to_owned(),
         ..ListedGroup::default()
     }
 }

@@ -2,7 +2,8 @@
 
 use engine::cluster::ClusterImage;
 use engine::group::{
-    Committed, FetchTopic, FetchedTopic, GroupError, GroupId, OffsetFetch, Reply, Request,
+    Committed, FetchTopic, FetchedTopic, Generation, GroupError, GroupId, MemberId, OffsetFetch,
+    Reply, Request,
 };
 use engine::types::{LeaderEpoch, PartitionIndex, TopicId};
 use wire::messages::offset_fetch_request::{OffsetFetchRequestTopic, OffsetFetchRequestTopics};
@@ -34,15 +35,28 @@ pub(crate) async fn handle(
     let require_stable = request.require_stable;
     if version < VERSION_GROUPS {
         let topics = request.topics.map(|topics| topics.into_iter().map(with_id).collect());
-        let group = fetch(context, version, request.group_id, topics, require_stable).await;
+        let asker = Asker { group_id: request.group_id, member: None, epoch: None };
+        let group = fetch(context, version, asker, topics, require_stable).await;
         return single(version, group);
     }
     let mut groups = Vec::with_capacity(request.groups.len());
     for asked in request.groups {
-        let group = fetch(context, version, asked.group_id, asked.topics, require_stable).await;
+        let asker = Asker {
+            group_id: asked.group_id,
+            member: asked.member_id.as_deref().map(MemberId::new),
+            epoch: Generation::from_wire(asked.member_epoch),
+        };
+        let group = fetch(context, version, asker, asked.topics, require_stable).await;
         groups.push(group);
     }
     OffsetFetchResponse { groups, ..OffsetFetchResponse::default() }
+}
+
+/// Who asks, as far as it says.
+struct Asker {
+    group_id: String,
+    member: Option<MemberId>,
+    epoch: Option<Generation>,
 }
 
 /// The shape of the newer versions, to which the older ones are brought.
@@ -57,7 +71,7 @@ fn with_id(topic: OffsetFetchRequestTopic) -> OffsetFetchRequestTopics {
 async fn fetch(
     context: &Context,
     version: i16,
-    group_id: String,
+    asker: Asker,
     topics: Option<Vec<OffsetFetchRequestTopics>>,
     require_stable: bool,
 ) -> OffsetFetchResponseGroup {
@@ -71,8 +85,9 @@ async fn fetch(
             None => refused.push(all_refused(topic, ErrorCode::UnknownTopicId)),
         }
     }
-    let fetch =
-        OffsetFetch { group: GroupId::new(&group_id), topics: asked.clone(), require_stable };
+    let Asker { group_id, member, epoch } = asker;
+    let group = GroupId::new(&group_id);
+    let fetch = OffsetFetch { group, member, epoch, topics: asked.clone(), require_stable };
     let answer = context.broker.group(&group_id, Request::OffsetFetch(fetch)).await;
     let (mut topics, refusal) = match answer {
         Ok(Reply::OffsetFetch(Ok(fetched))) => {

@@ -10,6 +10,7 @@ public final class Main {
             new Producing(cluster).run(suite);
             new Consuming(cluster).run(suite);
             new Groups(cluster).run(suite);
+            new ConsumerGroups(cluster).run(suite);
             new Topics(cluster).run(suite);
             new Offsets(cluster).run(suite);
             new Transactions(cluster).run(suite);

@@ -1,0 +1,80 @@
+//! The cluster as the group coordinators see it: an image, asked for the few things that groups
+//! depend on.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use crate::cluster::{ClusterImage, ConfigResource, Topic};
+use crate::config::BrokerConfig;
+use crate::group::{Cluster, GroupSettings, TopicFacts};
+use crate::shard::options::running_config;
+use crate::types::{Millis, TopicId, TopicName};
+
+#[derive(Debug)]
+pub(super) struct GroupCluster {
+    image: Arc<ClusterImage>,
+    /// What counts for a group without settings of its own.
+    otherwise: GroupSettings,
+}
+
+impl GroupCluster {
+    pub(super) fn of(image: &Arc<ClusterImage>, config: &BrokerConfig) -> Rc<Self> {
+        let consumer = &config.groups.consumer;
+        let otherwise = GroupSettings {
+            session_timeout: consumer.session_timeout,
+            heartbeat_interval: consumer.heartbeat_interval,
+            assignment_interval: running_config(image, config).consumer_assignment_interval,
+        };
+        Rc::new(Self { image: Arc::clone(image), otherwise })
+    }
+
+    fn facts(&self, topic: &Topic) -> TopicFacts {
+        let rack = |broker| self.image.broker(broker)?.rack.clone();
+        let has_racks = self.image.brokers().any(|broker| broker.rack.is_some());
+        let racks = topic.partitions.values().filter(|_| has_racks).map(|partition| {
+            let mut racks: Vec<String> =
+                partition.replicas.iter().filter_map(|broker| rack(*broker)).collect();
+            racks.sort();
+            racks
+        });
+        TopicFacts {
+            id: topic.id,
+            name: topic.name.clone(),
+            partition_count: u32::try_from(topic.partition_count()).unwrap_or(u32::MAX),
+            racks: racks.collect(),
+        }
+    }
+}
+
+impl Cluster for GroupCluster {
+    fn topic(&self, id: TopicId) -> Option<TopicFacts> {
+        self.image.topic(id).map(|topic| self.facts(topic))
+    }
+
+    fn topic_named(&self, name: &str) -> Option<TopicFacts> {
+        self.image.topic_named(name).map(|topic| self.facts(topic))
+    }
+
+    fn topic_names(&self) -> Vec<TopicName> {
+        self.image.topics().map(|topic| topic.name.clone()).collect()
+    }
+
+    fn group_settings(&self, group: &str) -> Option<GroupSettings> {
+        let settings = self.image.settings(&ConfigResource::group(group));
+        if settings.is_empty() {
+            return None;
+        }
+        // Values were checked when they were set.
+        let own = |name: &str, otherwise: Millis| {
+            let value = settings.get(name).and_then(|text| text.trim().parse().ok());
+            value.map_or(otherwise, Millis)
+        };
+        let GroupSettings { session_timeout, heartbeat_interval, assignment_interval } =
+            self.otherwise;
+        Some(GroupSettings {
+            session_timeout: own("consumer.session.timeout.ms", session_timeout),
+            heartbeat_interval: own("consumer.heartbeat.interval.ms", heartbeat_interval),
+            assignment_interval: own("consumer.assignment.interval.ms", assignment_interval),
+        })
+    }
+}

@@ -1,0 +1,119 @@
+"""Offsets of members of the newer group protocol: their epochs in commits, fetches and transactions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .asking import Answer, Asker, question
+from .consumer_groups import LEAVING, STEPPING_ASIDE, at_once, beat, enter, raw_beat
+from .groups import commit, ready
+from .transactions import commit_offsets, ended, init, of, prepared
+from .transactions import end as end_transaction
+
+
+@question("consumer groups: commits and fetches of members in every version")
+def commits(ask: Asker) -> dict[str, Answer]:
+    ready(ask)
+    topic_id = ask.topic("newer-commits", 2)
+    topic, group = "newer-commits", "newer-commits"
+    at_once(ask, group)
+    enter(ask, group, "a", subscribedTopicNames=[topic])
+    enter(ask, group, "s", subscribedTopicNames=[topic], instanceId="i")
+    # "a" gives one partition up, and both are in epoch 3 then.
+    told = raw_beat(ask, group, "a", memberEpoch=2)
+    kept = told["assignment"]["topicPartitions"]
+    raw_beat(ask, group, "a", memberEpoch=2, topicPartitions=kept)
+    raw_beat(ask, group, "s", memberEpoch=3, instanceId="i")
+    held = {"partitionIndex": kept[0]["partitions"][0]}
+    other = {"partitionIndex": 1 - kept[0]["partitions"][0]}
+    answers: dict[str, Answer] = {"in its epoch": [len(kept), len(kept[0]["partitions"])]}
+
+    def plain(answer: Answer) -> Answer:
+        """Which of its partitions a member has kept is chance."""
+        for found in answer["topics"]:
+            for partition in found["partitions"]:
+                partition["partitionIndex"] = "<partition>"
+        return answer
+
+    for version in ask.versions("OffsetCommit"):
+        where = topic_id if version >= 10 else topic
+
+        def commits(member: str, epoch: int, *, where: str = where, version: int = version, **more: Any) -> Answer:
+            more = {"partition": held} | more
+            return plain(commit(ask, group, version, where, memberId=member, generationIdOrMemberEpoch=epoch, **more))
+
+        answers[f"commit v{version} in its epoch"] = commits("a", 3)
+        answers[f"commit v{version} an epoch ago, held since"] = commits("a", 2)
+        answers[f"commit v{version} an epoch ago, not held"] = commits("a", 2, partition=other)
+        answers[f"commit v{version} long ago"] = commits("a", 1)
+        answers[f"commit v{version} of another's partition"] = commits("a", 3, partition=other)
+        answers[f"commit v{version} in an epoch to come"] = commits("a", 4)
+        answers[f"commit v{version} without an epoch"] = commits("a", -1)
+        answers[f"commit v{version} of a stranger"] = commits("nobody", 3)
+        answers[f"commit v{version} of nobody"] = commits("", -1)
+        answers[f"commit v{version} of nobody in an epoch"] = commits("", 3)
+        if version >= 7:
+            answers[f"commit v{version} by name"] = commits("s", 3, groupInstanceId="i")
+            answers[f"commit v{version} by another's name"] = commits("a", 3, groupInstanceId="i")
+            answers[f"commit v{version} by an unknown name"] = commits("a", 3, groupInstanceId="x")
+    for version in range(9, ask.versions("OffsetFetch").stop):
+        for label, (member, epoch) in {
+            "in its epoch": ("a", 3),
+            "an epoch ago": ("a", 2),
+            "an epoch to come": ("a", 4),
+            "without an epoch": ("a", -1),
+            "a stranger": ("nobody", 3),
+            "nobody": (None, -1),
+            "nobody in an epoch": (None, 3),
+            "an empty name": ("", -1),
+            "an empty name in an epoch": ("", 3),
+        }.items():
+            asked = [{"groupId": group, "memberId": member, "memberEpoch": epoch, "topics": None}]
+            answer = ask("OffsetFetch", version, groups=asked)
+            answers[f"fetch v{version} {label}"] = {"groups": [plain(one) for one in answer["groups"]]}
+    answers["offsets deleted while it is read"] = plain(
+        ask("OffsetDelete", 0, groupId=group, topics=[{"name": topic, "partitions": [{"partitionIndex": 0}]}])
+    )
+    beat(ask, group, "s", memberEpoch=STEPPING_ASIDE, instanceId="i")
+    answers["commit of a member that is away"] = plain(
+        commit(ask, group, topic=topic, memberId="s", generationIdOrMemberEpoch=3, partition=other)
+    )
+    for member in ("a", "s"):
+        beat(ask, group, member, memberEpoch=LEAVING, instanceId="i" if member == "s" else None)
+    answers["commit of an outsider to an empty group"] = commit(ask, group, topic=topic, generationIdOrMemberEpoch=-1)
+    answers["commit in an epoch to an empty group"] = commit(ask, group, topic=topic, memberId="a", generationIdOrMemberEpoch=3)
+    return answers
+
+
+@question("consumer groups: offsets of transactions of members")
+def transactional(ask: Asker) -> dict[str, Answer]:
+    prepared(ask)
+    topic, group, name = "newer-tx", "newer-tx", "newer-tx"
+    ask.topic(topic, 1)
+    at_once(ask, group)
+    answers: dict[str, Answer] = {"a joins": enter(ask, group, "a", subscribedTopicNames=[topic], instanceId="i")}
+    answers["b joins"] = enter(ask, group, "b", subscribedTopicNames=[topic])
+    answers["a goes on"] = beat(ask, group, "a", memberEpoch=2)
+    for version in range(6):
+        producer = of(init(ask, name))
+        if version < 5:
+            ask("AddOffsetsToTxn", 3, transactionalId=name, groupId=group, **producer)
+
+        def commits(version: int = version, producer: dict[str, Any] = producer, **more: Any) -> Answer:
+            return commit_offsets(ask, version, name, producer, group, topic, **more)
+
+        answers[f"v{version} nobody in particular"] = commits()
+        if version >= 3:
+            answers[f"v{version} in its epoch"] = commits(generationId=3, memberId="a")
+            answers[f"v{version} an epoch ago, held or not"] = commits(generationId=2, memberId="a")
+            answers[f"v{version} long ago"] = commits(generationId=1, memberId="a")
+            answers[f"v{version} in an epoch to come"] = commits(generationId=9, memberId="a")
+            answers[f"v{version} without an epoch"] = commits(generationId=-1, memberId="a")
+            answers[f"v{version} a stranger"] = commits(generationId=3, memberId="nobody")
+            answers[f"v{version} nobody in an epoch"] = commits(generationId=3, memberId="")
+            answers[f"v{version} by its name"] = commits(generationId=3, memberId="a", groupInstanceId="i")
+            answers[f"v{version} by an unknown name"] = commits(generationId=3, memberId="a", groupInstanceId="x")
+            answers[f"v{version} by its name alone"] = commits(generationId=-1, memberId="", groupInstanceId="i")
+        answers[f"v{version} ended"] = end_transaction(ask, 5 if version >= 5 else 4, name, producer)
+        ended(ask, name)
+    return answers
