@@ -8,7 +8,7 @@ use crate::group::{Described, DescribedMember, GroupKind, GroupState, ListGroups
 
 impl Group {
     pub(crate) fn describe(&self) -> Described {
-        // Between generations the subscriptions and assignments are about to change.
+        // Between generations the subscriptions are about to change.
         let is_stable = self.state == GroupState::Stable;
         let when_stable = |bytes: Bytes| if is_stable { bytes } else { Bytes::new() };
         let members = self.members.iter().map(|member| DescribedMember {
@@ -17,7 +17,7 @@ impl Group {
             client_id: member.client_id.clone(),
             client_host: member.client_host.clone(),
             metadata: when_stable(self.metadata_of(member)),
-            assignment: when_stable(member.assignment.clone()),
+            assignment: member.assignment.clone(),
         });
         let protocol = self.protocol.clone().filter(|_| is_stable);
         Described {

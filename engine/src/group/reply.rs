@@ -117,8 +117,9 @@ pub struct DescribedMember {
     pub instance: Option<InstanceId>,
     pub client_id: String,
     pub client_host: String,
-    /// Empty unless the group is stable, as the assignment is.
+    /// Empty unless the group is stable.
     pub metadata: Bytes,
+    /// What it was given last.
     pub assignment: Bytes,
 }
 

@@ -224,6 +224,7 @@ __all__ = [
     "ZERO_ID",
     "Answer",
     "Asker",
+    "Connection",
     "encode_batch",
     "question",
     "schema_for",

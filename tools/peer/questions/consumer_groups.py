@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from .asking import UNKNOWN_ID, Answer, Asker, question
@@ -10,6 +11,7 @@ from .groups import commit, joined, ready
 GROUP_RESOURCE = 32
 JOINING = {"memberEpoch": 0, "rebalanceTimeoutMs": 60_000, "topicPartitions": []}
 LEAVING, STEPPING_ASIDE = -1, -2
+TRIES_MAX = 200
 
 
 def at_once(ask: Asker, *groups: str) -> None:
@@ -20,6 +22,17 @@ def at_once(ask: Asker, *groups: str) -> None:
     ask.raw("IncrementalAlterConfigs", 1, resources=resources, validateOnly=False)
     described = [{"resourceType": GROUP_RESOURCE, "resourceName": groups[-1], "configurationKeys": [entry["name"]]}]
     ask.settled(lambda: ask("DescribeConfigs", 4, resources=described))
+
+
+def topic(ask: Asker, name: str, partitions: int) -> str:
+    """Creates a topic; Kafka's coordinators hear of it a moment after its other parts."""
+    topic_id = ask.topic(name, partitions)
+    for number in range(TRIES_MAX):
+        body = JOINING | {"subscribedTopicNames": [name]}
+        if raw_beat(ask, f"probe-{name}-{number}", "probe", **body)["assignment"]["topicPartitions"]:
+            return topic_id
+        time.sleep(0.02)
+    raise AssertionError(f"no coordinator knows topic {name}")
 
 
 def in_order(answer: Any) -> Any:
@@ -64,13 +77,13 @@ def described(ask: Asker, *groups: str, version: int = 1, **more: Any) -> Answer
 @question("consumer groups: a member's life in every version")
 def life(ask: Asker) -> dict[str, Answer]:
     ready(ask)
-    topic = ask.topic("newer", 3)
+    topic_id = topic(ask, "newer", 3)
     answers: dict[str, Answer] = {}
     for version in ask.versions("ConsumerGroupHeartbeat"):
         group = f"newer-life-v{version}"
         entered = raw_beat(ask, group, "" if version == 0 else "one", version, **(JOINING | {"subscribedTopicNames": ["newer"]}))
         member = entered["memberId"]
-        held = [{"topicId": topic, "partitions": [0, 1, 2]}]
+        held = [{"topicId": topic_id, "partitions": [0, 1, 2]}]
 
         def again(**more: Any) -> Answer:
             return beat(ask, group, member, version, **more)  # noqa: B023
@@ -94,7 +107,7 @@ def life(ask: Asker) -> dict[str, Answer]:
 @question("consumer groups: heartbeats that are refused")
 def refused(ask: Asker) -> dict[str, Answer]:
     ready(ask)
-    ask.topic("newer-refused", 2)
+    topic(ask, "newer-refused", 2)
     group = "newer-refused"
     reads = {"subscribedTopicNames": ["newer-refused"]}
     answers = {"of the group's member": enter(ask, group, "one", **reads)}
@@ -144,8 +157,8 @@ def refused(ask: Asker) -> dict[str, Answer]:
 @question("consumer groups: what a member reads")
 def reading(ask: Asker) -> dict[str, Answer]:
     ready(ask)
-    ask.topic("newer-read", 2)
-    ask.topic("newer-also", 1)
+    topic(ask, "newer-read", 2)
+    topic(ask, "newer-also", 1)
     group = "newer-reading"
     at_once(ask, group)
 
@@ -170,13 +183,13 @@ def reading(ask: Asker) -> dict[str, Answer]:
 @question("consumer groups: a partition changes hands")
 def handing_over(ask: Asker) -> dict[str, Answer]:
     ready(ask)
-    topic = ask.topic("newer-hands", 2)
+    topic_id = topic(ask, "newer-hands", 2)
     group = "newer-hands"
     at_once(ask, group)
     reads = {"subscribedTopicNames": ["newer-hands"], "serverAssignor": "range"}
 
     def owns(*indexes: int) -> dict[str, Any]:
-        return {"topicPartitions": [{"topicId": topic, "partitions": list(indexes)}] if indexes else []}
+        return {"topicPartitions": [{"topicId": topic_id, "partitions": list(indexes)}] if indexes else []}
 
     answers: dict[str, Answer] = {}
     answers["a joins"] = enter(ask, group, "a", **reads)
@@ -211,7 +224,7 @@ def handing_over(ask: Asker) -> dict[str, Answer]:
 @question("consumer groups: static members")
 def static(ask: Asker) -> dict[str, Answer]:
     ready(ask)
-    ask.topic("newer-static", 2)
+    topic(ask, "newer-static", 2)
     group = "newer-static"
     at_once(ask, group)
     reads = {"subscribedTopicNames": ["newer-static"], "instanceId": "i"}
@@ -239,8 +252,8 @@ def static(ask: Asker) -> dict[str, Answer]:
 @question("consumer groups: described in every version")
 def describing(ask: Asker) -> dict[str, Answer]:
     ready(ask)
-    ask.topic("newer-described", 2)
-    ask.topic("newer-described-empty", 1)
+    topic(ask, "newer-described", 2)
+    topic(ask, "newer-described-empty", 1)
     enter(
         ask,
         "newer-described",

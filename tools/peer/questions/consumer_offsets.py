@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .asking import Answer, Asker, question
-from .consumer_groups import LEAVING, STEPPING_ASIDE, at_once, beat, enter, raw_beat
+from .consumer_groups import LEAVING, STEPPING_ASIDE, at_once, beat, enter, raw_beat, topic
 from .groups import commit, ready
 from .transactions import commit_offsets, ended, init, of, prepared
 from .transactions import end as end_transaction
@@ -14,11 +14,11 @@ from .transactions import end as end_transaction
 @question("consumer groups: commits and fetches of members in every version")
 def commits(ask: Asker) -> dict[str, Answer]:
     ready(ask)
-    topic_id = ask.topic("newer-commits", 2)
-    topic, group = "newer-commits", "newer-commits"
+    name, group = "newer-commits", "newer-commits"
+    topic_id = topic(ask, name, 2)
     at_once(ask, group)
-    enter(ask, group, "a", subscribedTopicNames=[topic])
-    enter(ask, group, "s", subscribedTopicNames=[topic], instanceId="i")
+    enter(ask, group, "a", subscribedTopicNames=[name])
+    enter(ask, group, "s", subscribedTopicNames=[name], instanceId="i")
     # "a" gives one partition up, and both are in epoch 3 then.
     told = raw_beat(ask, group, "a", memberEpoch=2)
     kept = told["assignment"]["topicPartitions"]
@@ -36,7 +36,7 @@ def commits(ask: Asker) -> dict[str, Answer]:
         return answer
 
     for version in ask.versions("OffsetCommit"):
-        where = topic_id if version >= 10 else topic
+        where = topic_id if version >= 10 else name
 
         def commits(member: str, epoch: int, *, where: str = where, version: int = version, **more: Any) -> Answer:
             more = {"partition": held} | more
@@ -72,27 +72,27 @@ def commits(ask: Asker) -> dict[str, Answer]:
             answer = ask("OffsetFetch", version, groups=asked)
             answers[f"fetch v{version} {label}"] = {"groups": [plain(one) for one in answer["groups"]]}
     answers["offsets deleted while it is read"] = plain(
-        ask("OffsetDelete", 0, groupId=group, topics=[{"name": topic, "partitions": [{"partitionIndex": 0}]}])
+        ask("OffsetDelete", 0, groupId=group, topics=[{"name": name, "partitions": [{"partitionIndex": 0}]}])
     )
     beat(ask, group, "s", memberEpoch=STEPPING_ASIDE, instanceId="i")
     answers["commit of a member that is away"] = plain(
-        commit(ask, group, topic=topic, memberId="s", generationIdOrMemberEpoch=3, partition=other)
+        commit(ask, group, topic=name, memberId="s", generationIdOrMemberEpoch=3, partition=other)
     )
     for member in ("a", "s"):
         beat(ask, group, member, memberEpoch=LEAVING, instanceId="i" if member == "s" else None)
-    answers["commit of an outsider to an empty group"] = commit(ask, group, topic=topic, generationIdOrMemberEpoch=-1)
-    answers["commit in an epoch to an empty group"] = commit(ask, group, topic=topic, memberId="a", generationIdOrMemberEpoch=3)
+    answers["commit of an outsider to an empty group"] = commit(ask, group, topic=name, generationIdOrMemberEpoch=-1)
+    answers["commit in an epoch to an empty group"] = commit(ask, group, topic=name, memberId="a", generationIdOrMemberEpoch=3)
     return answers
 
 
 @question("consumer groups: offsets of transactions of members")
 def transactional(ask: Asker) -> dict[str, Answer]:
     prepared(ask)
-    topic, group, name = "newer-tx", "newer-tx", "newer-tx"
-    ask.topic(topic, 1)
+    name, group = "newer-tx", "newer-tx"
+    topic(ask, name, 1)
     at_once(ask, group)
-    answers: dict[str, Answer] = {"a joins": enter(ask, group, "a", subscribedTopicNames=[topic], instanceId="i")}
-    answers["b joins"] = enter(ask, group, "b", subscribedTopicNames=[topic])
+    answers: dict[str, Answer] = {"a joins": enter(ask, group, "a", subscribedTopicNames=[name], instanceId="i")}
+    answers["b joins"] = enter(ask, group, "b", subscribedTopicNames=[name])
     answers["a goes on"] = beat(ask, group, "a", memberEpoch=2)
     for version in range(6):
         producer = of(init(ask, name))
@@ -100,7 +100,7 @@ def transactional(ask: Asker) -> dict[str, Answer]:
             ask("AddOffsetsToTxn", 3, transactionalId=name, groupId=group, **producer)
 
         def commits(version: int = version, producer: dict[str, Any] = producer, **more: Any) -> Answer:
-            return commit_offsets(ask, version, name, producer, group, topic, **more)
+            return commit_offsets(ask, version, name, producer, group, name, **more)
 
         answers[f"v{version} nobody in particular"] = commits()
         if version >= 3:

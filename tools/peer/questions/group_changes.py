@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .asking import ZERO_ID, Answer, Asker, question
-from .consumer_groups import LEAVING, at_once, beat, described, enter
+from .consumer_groups import LEAVING, at_once, beat, described, enter, topic
 from .groups import ASSIGNMENT, SUBSCRIPTION, commit, join, joined, ready
 
 
@@ -11,7 +11,7 @@ def joins(ask: Asker) -> None:
     """The topic that the classic members read; other questions have it, too."""
     found = ask.raw("Metadata", 12, topics=[{"topicId": ZERO_ID, "name": "joins"}], allowAutoTopicCreation=False)
     if found["topics"][0]["errorCode"] != 0:
-        ask.topic("joins", 1)
+        topic(ask, "joins", 1)
     else:
         ask.named("topic id", found["topics"][0]["topicId"], "joins")
 
@@ -19,7 +19,7 @@ def joins(ask: Asker) -> None:
 @question("consumer groups: requests of the classic protocol")
 def classic_requests(ask: Asker) -> dict[str, Answer]:
     ready(ask)
-    ask.topic("newer-strict", 1)
+    topic(ask, "newer-strict", 1)
     joins(ask)
     group = "newer-strict"
     enter(ask, group, "a", subscribedTopicNames=["newer-strict"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .asking import UNKNOWN_ID, Answer, Asker, question
+from .asking import UNKNOWN_ID, Answer, Asker, Connection, question
 
 SUBSCRIPTION = bytes.fromhex("00010000000100056a6f696e73ffffffff00000000")
 ASSIGNMENT = bytes.fromhex("00010000000100056a6f696e730000000100000000ffffffff")
@@ -139,6 +139,38 @@ def life(ask: Asker) -> dict[str, Answer]:
     for version in range(3):
         answers[f"leave v{version}"] = ask("LeaveGroup", version, groupId=group, memberId="nobody")
     answers["described when empty"] = ask("DescribeGroups", 6, groups=[group])
+    return answers
+
+
+@question("groups: described while it rebalances")
+def rebalancing(ask: Asker) -> dict[str, Answer]:
+    ready(ask)
+    group = "rebalancing"
+    first = joined(ask, group)
+    second = join(ask, group)["memberId"]
+    answers: dict[str, Answer] = {}
+
+    def described() -> Answer:
+        answer = ask.raw("DescribeGroups", 6, groups=[group])
+        answer["groups"][0]["members"].sort(key=lambda member: member["memberId"] != first)
+        return ask.comparable(answer)
+
+    def asks_to_join(connection: Connection, member: str) -> int:
+        body: dict[str, Any] = {"groupId": group, "sessionTimeoutMs": 10_000, "rebalanceTimeoutMs": 10_000}
+        body |= {"memberId": member, "protocolType": "consumer", "protocols": [{"name": "range", "metadata": SUBSCRIPTION}]}
+        return connection.send("JoinGroup", 9, body)
+
+    with Connection(ask.host, ask.port, timeout=15.0) as one, Connection(ask.host, ask.port, timeout=15.0) as other:
+        theirs = asks_to_join(other, second)
+        answers["one has joined"] = ask.settled(described)
+        ours = asks_to_join(one, first)
+        leads = one.receive("JoinGroup", 9, ours)
+        other.receive("JoinGroup", 9, theirs)
+        answers["both have joined"] = described()
+        given = [{"memberId": second, "assignment": ASSIGNMENT}]
+        sync = {"groupId": group, "generationId": leads["generationId"], "memberId": first, "assignments": given}
+        one.request("SyncGroup", 5, sync | {"protocolType": "consumer", "protocolName": "range"})
+        answers["the leader has assigned"] = described()
     return answers
 
 
