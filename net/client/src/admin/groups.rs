@@ -4,9 +4,13 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use wire::{
-    ApiKey,
+    ApiKey, ErrorCode,
     messages::{
-        DeleteGroupsRequest, DescribeGroupsRequest, LeaveGroupRequest, ListGroupsRequest,
+        ConsumerGroupDescribeRequest, DeleteGroupsRequest, DescribeGroupsRequest,
+        LeaveGroupRequest, ListGroupsRequest,
+        consumer_group_describe_response::{
+            Assignment, DescribedGroup as DescribedConsumerGroup, Member,
+        },
         describe_groups_response::{DescribedGroup, DescribedGroupMember},
         leave_group_request::MemberIdentity,
     },
@@ -16,6 +20,10 @@ use super::{Admin, Outcomes};
 use crate::{
     ClientError, CoordinatorKind, Target, TopicPartition, check, group::protocol::decode_assignment,
 };
+
+const PROTOCOL_TYPE_CONSUMER: &str = "consumer";
+const MEMBER_TYPE_CLASSIC: i8 = 0;
+const MEMBER_TYPE_CONSUMER: i8 = 1;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GroupListing {
@@ -36,7 +44,16 @@ pub struct GroupDescription {
     /// The assignor, once the group has agreed on one.
     pub assignor: String,
     pub coordinator: i32,
+    /// Of a group of the newer protocol.
+    pub epochs: Option<GroupEpochs>,
     pub members: Vec<GroupMember>,
+}
+
+/// How many changes a group has seen, and for which of them it has been decided who reads what.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GroupEpochs {
+    pub group: i32,
+    pub target: i32,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,6 +63,17 @@ pub struct GroupMember {
     pub client_id: String,
     pub client_host: String,
     pub assignment: Vec<TopicPartition>,
+    /// Of a member in a group of the newer protocol.
+    pub target: Option<MemberTarget>,
+}
+
+/// Where a member stands on the way to what it is to hold.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MemberTarget {
+    pub epoch: i32,
+    pub assignment: Vec<TopicPartition>,
+    /// Whether it speaks the newer protocol itself; `None` if the broker is too old to say.
+    pub is_upgraded: Option<bool>,
 }
 
 impl Admin {
@@ -86,24 +114,62 @@ impl Admin {
         self.client.retry().run(ask).await
     }
 
-    /// A classic group. One that does not exist is described as `Dead`, as Kafka does, or as an
-    /// error by newer brokers.
+    /// A group of either protocol. One that does not exist is described as `Dead`, as Kafka does,
+    /// or as an error by newer brokers.
     pub async fn describe_group(&self, group: &str) -> Result<GroupDescription, ClientError> {
         let ask = async || {
             let coordinator = self.client.coordinator(CoordinatorKind::Group, group).await?;
-            let request = DescribeGroupsRequest {
-                groups: vec![group.to_owned()],
-                ..DescribeGroupsRequest::default()
-            };
-            let response = self.client.call(Target::Node(coordinator), &request).await?;
-            let described = response.groups.into_iter().next();
-            let described =
-                described.ok_or(ClientError::Incomplete { api: ApiKey::DescribeGroups.name() })?;
-            let doing = || format!("describe group {group:?}");
-            check(described.error_code, described.error_message.as_deref(), doing)?;
-            Ok::<_, ClientError>(description(described, coordinator))
+            match self.describe_consumer_group(group, coordinator).await? {
+                Some(described) => Ok(described),
+                None => self.describe_classic_group(group, coordinator).await,
+            }
         };
         self.client.retry().run(ask).await
+    }
+
+    /// `None` if there is no such group of the newer protocol, or the broker does not know that.
+    async fn describe_consumer_group(
+        &self,
+        group: &str,
+        coordinator: i32,
+    ) -> Result<Option<GroupDescription>, ClientError> {
+        let connection = self.client.connection(Target::Node(coordinator)).await?;
+        let Ok(version) = connection.version::<ConsumerGroupDescribeRequest>() else {
+            return Ok(None);
+        };
+        let request = ConsumerGroupDescribeRequest {
+            group_ids: vec![group.to_owned()],
+            ..ConsumerGroupDescribeRequest::default()
+        };
+        let response = connection.call_in_version(version, &request).await?;
+        let described = response.groups.into_iter().next();
+        let described = described
+            .ok_or(ClientError::Incomplete { api: ApiKey::ConsumerGroupDescribe.name() })?;
+        let is_missing = [ErrorCode::GroupIdNotFound, ErrorCode::UnsupportedVersion];
+        if is_missing.iter().any(|error| error.code() == described.error_code) {
+            return Ok(None);
+        }
+        let doing = || format!("describe group {group:?}");
+        check(described.error_code, described.error_message.as_deref(), doing)?;
+        Ok(Some(consumer_description(described, coordinator)))
+    }
+
+    async fn describe_classic_group(
+        &self,
+        group: &str,
+        coordinator: i32,
+    ) -> Result<GroupDescription, ClientError> {
+        let request = DescribeGroupsRequest {
+            groups: vec![group.to_owned()],
+            ..DescribeGroupsRequest::default()
+        };
+        let response = self.client.call(Target::Node(coordinator), &request).await?;
+        let described = response.groups.into_iter().next();
+        let described =
+            described.ok_or(ClientError::Incomplete { api: ApiKey::DescribeGroups.name() })?;
+        let doing = || format!("describe group {group:?}");
+        check(described.error_code, described.error_message.as_deref(), doing)?;
+        Ok(description(described, coordinator))
     }
 
     /// Removes groups without members, with their offsets.
@@ -165,6 +231,7 @@ fn description(group: DescribedGroup, coordinator: i32) -> GroupDescription {
         client_id: member.client_id,
         client_host: member.client_host,
         assignment: assignment(&member.member_assignment),
+        target: None,
     };
     GroupDescription {
         id: group.group_id,
@@ -172,8 +239,46 @@ fn description(group: DescribedGroup, coordinator: i32) -> GroupDescription {
         protocol_type: group.protocol_type,
         assignor: group.protocol_data,
         coordinator,
+        epochs: None,
         members: group.members.into_iter().map(member).collect(),
     }
+}
+
+fn consumer_description(group: DescribedConsumerGroup, coordinator: i32) -> GroupDescription {
+    let member = |member: Member| GroupMember {
+        id: member.member_id,
+        instance_id: member.instance_id,
+        client_id: member.client_id,
+        client_host: member.client_host,
+        assignment: partitions(member.assignment),
+        target: Some(MemberTarget {
+            epoch: member.member_epoch,
+            assignment: partitions(member.target_assignment),
+            is_upgraded: match member.member_type {
+                MEMBER_TYPE_CLASSIC => Some(false),
+                MEMBER_TYPE_CONSUMER => Some(true),
+                _ => None,
+            },
+        }),
+    };
+    GroupDescription {
+        id: group.group_id,
+        state: group.group_state,
+        protocol_type: PROTOCOL_TYPE_CONSUMER.to_owned(),
+        assignor: group.assignor_name,
+        coordinator,
+        epochs: Some(GroupEpochs { group: group.group_epoch, target: group.assignment_epoch }),
+        members: group.members.into_iter().map(member).collect(),
+    }
+}
+
+fn partitions(assignment: Assignment) -> Vec<TopicPartition> {
+    let topics = assignment.topic_partitions.into_iter();
+    let partitions = topics.flat_map(|topic| {
+        let name = topic.topic_name;
+        topic.partitions.into_iter().map(move |index| TopicPartition::new(&name, index))
+    });
+    partitions.collect()
 }
 
 /// Empty while the group is rebalancing, and for members that are no consumers.

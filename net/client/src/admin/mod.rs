@@ -13,7 +13,7 @@ use std::time::Duration;
 
 pub use cluster::{ClusterBroker, ClusterDescription, LogDirectory, ReplicaSize};
 pub use configs::{ConfigChange, ConfigEntry, ConfigResource, ConfigSource, ResourceKind};
-pub use groups::{GroupDescription, GroupListing, GroupMember};
+pub use groups::{GroupDescription, GroupEpochs, GroupListing, GroupMember, MemberTarget};
 pub use list_offsets::{FoundOffset, OffsetSpec};
 pub use offsets::CommittedOffset;
 pub use topics::{CreatedTopic, NewPartitions, NewTopic};

@@ -163,8 +163,11 @@ async fn describe_groups(admin: &Admin, describe: &Describe) -> Result<(), Failu
             "" => String::new(),
             assignor => format!(", shared out by {assignor}"),
         };
+        let epochs = group.epochs.map_or_else(String::new, |epochs| {
+            format!(", epoch {} with targets of {}", epochs.group, epochs.target)
+        });
         let state = group.state.to_lowercase();
-        out::line(&format!("group {}: {state}, {members} member(s){assignor}", group.id))?;
+        out::line(&format!("group {}: {state}, {members} member(s){assignor}{epochs}", group.id))?;
         let headings =
             ["topic", "partition", "offset", "log end", "lag", "member", "host", "client"];
         out::print(&table::render(&headings, &[1, 2, 3, 4], standings.iter().map(row).collect()))?;
@@ -194,7 +197,10 @@ fn as_json(group: &GroupDescription, standings: &[Standing]) -> Value {
             "instance": member.instance_id,
             "client": member.client_id,
             "host": member.client_host,
-            "partitions": member.assignment.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            "partitions": names(&member.assignment),
+            "epoch": member.target.as_ref().map(|target| target.epoch),
+            "target": member.target.as_ref().map(|target| names(&target.assignment)),
+            "upgraded": member.target.as_ref().and_then(|target| target.is_upgraded),
         })
     };
     json!({
@@ -202,9 +208,15 @@ fn as_json(group: &GroupDescription, standings: &[Standing]) -> Value {
         "state": group.state,
         "assignor": group.assignor,
         "coordinator": group.coordinator,
+        "epoch": group.epochs.map(|epochs| epochs.group),
+        "target_epoch": group.epochs.map(|epochs| epochs.target),
         "members": group.members.iter().map(member).collect::<Vec<_>>(),
         "partitions": standings.iter().filter(|one| one.topic.is_some()).collect::<Vec<_>>(),
     })
+}
+
+fn names(partitions: &[client::TopicPartition]) -> Vec<String> {
+    partitions.iter().map(ToString::to_string).collect()
 }
 
 async fn reset_offsets(admin: &Admin, reset: &Reset) -> Result<(), Failure> {

@@ -158,7 +158,7 @@ async fn describe(admin: &Admin, parsed: &Parsed) -> Result<(), Failure> {
         out::print(&shown(admin, parsed, &group).await?)?;
         match group.state.as_str() {
             "Empty" => out::remark(&format!("\nConsumer group '{name}' has no active members.")),
-            "PreparingRebalance" | "CompletingRebalance" => {
+            "PreparingRebalance" | "CompletingRebalance" | "Assigning" | "Reconciling" => {
                 out::remark(&format!("\nWarning: Consumer group '{name}' is rebalancing."));
             }
             _ => {}
@@ -182,7 +182,9 @@ async fn shown(
         let address = broker.map_or_else(|| "-".to_owned(), client::BrokerMetadata::address);
         return Ok(tables::state(group, &address, verbose));
     }
-    let standings = groups::standings(admin, group).await?;
+    let mut standings = groups::standings(admin, group).await?;
+    // Kafka shows members without partitions only among the members.
+    standings.retain(|standing| standing.topic.is_some());
     Ok(tables::offsets(&group.id, &standings, verbose))
 }
 

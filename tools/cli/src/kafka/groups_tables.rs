@@ -10,6 +10,8 @@ use crate::actions::groups::Standing;
 
 /// A column is at least so wide if what stands in it decides.
 const WIDTH_MIN: usize = 15;
+/// By which a list of groups is wider than its names.
+const LISTING_GAP: usize = 10;
 
 fn width<'a>(texts: impl Iterator<Item = &'a str>) -> usize {
     texts.map(str::len).max().unwrap_or(0).max(WIDTH_MIN)
@@ -71,6 +73,7 @@ pub fn members(group: &GroupDescription, verbose: bool) -> String {
     let group_width = width(std::iter::once(group.id.as_str()));
     let member_width = width(all().map(|member| member.id.as_str()));
     let instance_width = width(all().filter_map(|member| member.instance_id.as_deref()));
+    let instance_width = instance_width.max("GROUP-INSTANCE-ID".len());
     let host_width = width(all().map(|member| member.client_host.as_str()));
     let client_width = width(all().map(|member| member.client_id.as_str()));
     let mut text = String::from("\n");
@@ -85,11 +88,15 @@ pub fn members(group: &GroupDescription, verbose: bool) -> String {
              {client:<client_width$} {count:<15} {assignment}\n"
         ));
     };
-    let details =
-        |current_epoch: &str, current: &str, target_epoch: &str, target: &str| match verbose {
-            true => format!("{current_epoch:<15} {current:<20} {target_epoch:<15} {target:<20}"),
-            false => String::new(),
-        };
+    // Members of the classic protocol are marked as long as the group changes its protocol.
+    let is_mixed = all().any(|member| upgraded(member) == Some(false));
+    let details = |[current_epoch, current, target_epoch, target, upgraded]: [&str; 5]| {
+        if !verbose {
+            return String::new();
+        }
+        let upgraded = if is_mixed { format!(" {upgraded}") } else { String::new() };
+        format!("{current_epoch:<15} {current:<20} {target_epoch:<15} {target:<20}{upgraded}")
+    };
     row([
         "GROUP",
         "CONSUMER-ID",
@@ -97,10 +104,16 @@ pub fn members(group: &GroupDescription, verbose: bool) -> String {
         "HOST",
         "CLIENT-ID",
         "#PARTITIONS",
-        &details("CURRENT-EPOCH", "CURRENT-ASSIGNMENT", "TARGET-EPOCH", "TARGET-ASSIGNMENT"),
+        &details([
+            "CURRENT-EPOCH",
+            "CURRENT-ASSIGNMENT",
+            "TARGET-EPOCH",
+            "TARGET-ASSIGNMENT",
+            "UPGRADED",
+        ]),
     ]);
     for member in &group.members {
-        let assignment = assignment(member);
+        let target = member.target.as_ref();
         row([
             &group.id,
             &member.id,
@@ -108,16 +121,26 @@ pub fn members(group: &GroupDescription, verbose: bool) -> String {
             &member.client_host,
             &member.client_id,
             &member.assignment.len().to_string(),
-            &details("-", &assignment, "-", "-"),
+            &details([
+                &dash(target.map(|target| target.epoch)),
+                &assignment(&member.assignment),
+                &dash(group.epochs.map(|epochs| epochs.target)),
+                &dash(target.map(|target| assignment(&target.assignment))),
+                &dash(upgraded(member)),
+            ]),
         ]);
     }
     text
 }
 
+fn upgraded(member: &GroupMember) -> Option<bool> {
+    member.target.as_ref().and_then(|target| target.is_upgraded)
+}
+
 /// `topic:0,1;other:2`.
-fn assignment(member: &GroupMember) -> String {
+fn assignment(partitions: &[TopicPartition]) -> String {
     let mut topics: BTreeMap<&str, Vec<i32>> = BTreeMap::new();
-    for TopicPartition { topic, partition } in &member.assignment {
+    for TopicPartition { topic, partition } in partitions {
         topics.entry(topic).or_default().push(*partition);
     }
     let topics = topics.into_iter().map(|(topic, mut partitions)| {
@@ -155,14 +178,22 @@ pub fn state(group: &GroupDescription, address: &str, verbose: bool) -> String {
         "#MEMBERS",
     ]);
     let count = group.members.len().to_string();
-    let values = row([&group.id, &coordinator, strategy, &group.state, "-", "-", &count]);
+    let values = row([
+        &group.id,
+        &coordinator,
+        strategy,
+        &group.state,
+        &dash(group.epochs.map(|epochs| epochs.group)),
+        &dash(group.epochs.map(|epochs| epochs.target)),
+        &count,
+    ]);
     format!("\n{headings}{values}")
 }
 
 /// Names alone, or with their kinds, states, or both.
 pub fn listing(groups: &[GroupListing], with_kind: bool, with_state: bool) -> String {
     let mut text = String::new();
-    let group_width = groups.iter().map(|group| group.id.len()).max().unwrap_or(0).max(32);
+    let group_width = width(groups.iter().map(|group| group.id.as_str())).strict_add(LISTING_GAP);
     let mut row = |name: &str, kind: &str, state: &str| {
         text.push_str(&match (with_kind, with_state) {
             (false, false) => format!("{name}\n"),
@@ -218,6 +249,8 @@ pub fn deleted_offsets<'a>(rows: impl Iterator<Item = (&'a TopicPartition, Strin
 /// Every expected text is recorded from Kafka 4.3.1's own tool.
 #[cfg(test)]
 mod tests {
+    use client::admin::{GroupEpochs, MemberTarget};
+
     use super::*;
     use crate::actions::groups::Reader;
 
@@ -246,6 +279,7 @@ mod tests {
             client_id: "console-consumer".to_owned(),
             client_host: "/127.0.0.1".to_owned(),
             assignment: vec![TopicPartition::new("plain", 0)],
+            target: None,
         };
         GroupDescription {
             id: if with_member { "g2" } else { "g1" }.to_owned(),
@@ -253,6 +287,7 @@ mod tests {
             protocol_type: "consumer".to_owned(),
             assignor: if with_member { "range" } else { "" }.to_owned(),
             coordinator: 0,
+            epochs: None,
             members: if with_member { vec![member] } else { Vec::new() },
         }
     }
@@ -278,6 +313,60 @@ mod tests {
         assert_eq!(members(&group(false), false), include_str!("golden/members.out"));
         assert_eq!(members(&group(true), false), include_str!("golden/members2.out"));
         assert_eq!(members(&group(true), true), include_str!("golden/members2-verbose.out"));
+    }
+
+    fn newer(id: &str, epoch: i32, members: Vec<GroupMember>) -> GroupDescription {
+        GroupDescription {
+            id: id.to_owned(),
+            state: "Reconciling".to_owned(),
+            protocol_type: "consumer".to_owned(),
+            assignor: "range".to_owned(),
+            coordinator: 1,
+            epochs: Some(GroupEpochs { group: epoch, target: epoch }),
+            members,
+        }
+    }
+
+    fn reconciling(id: &str, holds: &[i32], target: MemberTarget) -> GroupMember {
+        GroupMember {
+            id: id.to_owned(),
+            instance_id: None,
+            client_id: "raw".to_owned(),
+            client_host: "/127.0.0.1".to_owned(),
+            assignment: plain(holds),
+            target: Some(target),
+        }
+    }
+
+    fn plain(indexes: &[i32]) -> Vec<TopicPartition> {
+        indexes.iter().map(|index| TopicPartition::new("plain", *index)).collect()
+    }
+
+    fn target(epoch: i32, indexes: &[i32], is_upgraded: bool) -> MemberTarget {
+        MemberTarget { epoch, assignment: plain(indexes), is_upgraded: Some(is_upgraded) }
+    }
+
+    #[test]
+    fn epochs_and_targets_of_the_newer_protocol_stand_in_kafkas_columns() {
+        let fixed = Some("i".to_owned());
+        let one = GroupMember {
+            instance_id: fixed,
+            ..reconciling("member-b", &[], target(3, &[0, 1], true))
+        };
+        let other = reconciling("member-a", &[0, 1, 2], target(2, &[2], true));
+        let group = newer("g", 3, vec![one, other]);
+        assert_eq!(members(&group, true), include_str!("golden/members-newer-verbose.out"));
+        let shown = state(&group, "127.0.0.1:21810", true);
+        assert_eq!(shown, include_str!("golden/state-newer-verbose.out"));
+    }
+
+    #[test]
+    fn members_of_the_classic_protocol_are_marked_while_a_group_changes_over() {
+        let old = "raw-638cfa99-a669-45d3-ac8c-3b7d26eda66b";
+        let old = reconciling(old, &[0, 1, 2], target(1, &[2], false));
+        let new = reconciling("member-n", &[], target(2, &[0, 1], true));
+        let group = newer("h", 2, vec![old, new]);
+        assert_eq!(members(&group, true), include_str!("golden/members-mixed-verbose.out"));
     }
 
     #[test]
