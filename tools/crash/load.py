@@ -4,6 +4,8 @@ brokers, cut the power and break disks have in common.
 
 from __future__ import annotations
 
+import os
+import random
 import sys
 import threading
 import time
@@ -13,7 +15,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "peer"))
 
-from brokers import HOST, Broker, BrokerFailed  # noqa: E402
+from brokers import HOST, Broker, BrokerFailed, Corelog  # noqa: E402
 from ledger import Ledger, check  # noqa: E402
 from protocol import Connection, ConnectionLost, decode_batches, error_name  # noqa: E402
 from writer import Writer, identity_in  # noqa: E402
@@ -155,6 +157,12 @@ def load_until(running: Broker, writers: list[Writer], committer: Committer, sec
         stop.set()
         for thread in threads:
             thread.join()
+
+
+def choose_cores(running: Broker, chance: random.Random) -> None:
+    """What a core has written down must serve the cores of the next start, however many there are."""
+    if isinstance(running, Corelog):
+        running.cores = chance.randint(1, min(4, os.cpu_count() or 1))
 
 
 def report(wrong: list[str]) -> None:
