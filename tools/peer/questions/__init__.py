@@ -1,6 +1,17 @@
 """What is asked of Kafka and of Corelog alike; each module registers its questions when it is imported."""
 
-from . import configs, consumer_groups, consumer_offsets, group_changes, groups, records, topics, transactions, versions
+from . import (
+    configs,
+    consumer_groups,
+    consumer_offsets,
+    group_changes,
+    groups,
+    records,
+    topics,
+    transactions,
+    transactions_of_members,
+    versions,
+)
 from .asking import QUESTIONS, Asker
 
 __all__ = [
@@ -14,5 +25,6 @@ __all__ = [
     "records",
     "topics",
     "transactions",
+    "transactions_of_members",
     "versions",
 ]

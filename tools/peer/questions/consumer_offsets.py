@@ -1,4 +1,4 @@
-"""Offsets of members of the newer group protocol: their epochs in commits, fetches and transactions."""
+"""Offsets of members of the newer group protocol: their epochs in commits and fetches."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ from typing import Any
 from .asking import Answer, Asker, question
 from .consumer_groups import LEAVING, STEPPING_ASIDE, at_once, beat, enter, raw_beat, topic
 from .groups import commit, ready
-from .transactions import commit_offsets, ended, init, of, prepared
-from .transactions import end as end_transaction
 
 
 @question("consumer groups: commits and fetches of members in every version")
@@ -82,38 +80,4 @@ def commits(ask: Asker) -> dict[str, Answer]:
         beat(ask, group, member, memberEpoch=LEAVING, instanceId="i" if member == "s" else None)
     answers["commit of an outsider to an empty group"] = commit(ask, group, topic=name, generationIdOrMemberEpoch=-1)
     answers["commit in an epoch to an empty group"] = commit(ask, group, topic=name, memberId="a", generationIdOrMemberEpoch=3)
-    return answers
-
-
-@question("consumer groups: offsets of transactions of members")
-def transactional(ask: Asker) -> dict[str, Answer]:
-    prepared(ask)
-    name, group = "newer-tx", "newer-tx"
-    topic(ask, name, 1)
-    at_once(ask, group)
-    answers: dict[str, Answer] = {"a joins": enter(ask, group, "a", subscribedTopicNames=[name], instanceId="i")}
-    answers["b joins"] = enter(ask, group, "b", subscribedTopicNames=[name])
-    answers["a goes on"] = beat(ask, group, "a", memberEpoch=2)
-    for version in range(6):
-        producer = of(init(ask, name))
-        if version < 5:
-            ask("AddOffsetsToTxn", 3, transactionalId=name, groupId=group, **producer)
-
-        def commits(version: int = version, producer: dict[str, Any] = producer, **more: Any) -> Answer:
-            return commit_offsets(ask, version, name, producer, group, name, **more)
-
-        answers[f"v{version} nobody in particular"] = commits()
-        if version >= 3:
-            answers[f"v{version} in its epoch"] = commits(generationId=3, memberId="a")
-            answers[f"v{version} an epoch ago, held or not"] = commits(generationId=2, memberId="a")
-            answers[f"v{version} long ago"] = commits(generationId=1, memberId="a")
-            answers[f"v{version} in an epoch to come"] = commits(generationId=9, memberId="a")
-            answers[f"v{version} without an epoch"] = commits(generationId=-1, memberId="a")
-            answers[f"v{version} a stranger"] = commits(generationId=3, memberId="nobody")
-            answers[f"v{version} nobody in an epoch"] = commits(generationId=3, memberId="")
-            answers[f"v{version} by its name"] = commits(generationId=3, memberId="a", groupInstanceId="i")
-            answers[f"v{version} by an unknown name"] = commits(generationId=3, memberId="a", groupInstanceId="x")
-            answers[f"v{version} by its name alone"] = commits(generationId=-1, memberId="", groupInstanceId="i")
-        answers[f"v{version} ended"] = end_transaction(ask, 5 if version >= 5 else 4, name, producer)
-        ended(ask, name)
     return answers

@@ -89,6 +89,7 @@ def end(ask: Asker, version: int, name: str, producer: dict[str, Any], committed
 
 @question("transactions: their coordinator")
 def coordinator(ask: Asker) -> dict[str, Answer]:
+    prepared(ask)
     answers: dict[str, Answer] = {}
     for version in range(1, 7):
         body = {"coordinatorKeys": ["t"]} if version >= 4 else {"key": "t"}
