@@ -57,7 +57,10 @@ answered! {
     DescribeLogDirs,
     CreatePartitions,
     DeleteGroups,
+    ElectLeaders,
     IncrementalAlterConfigs,
+    AlterPartitionReassignments,
+    ListPartitionReassignments,
     OffsetDelete,
     DescribeCluster,
     DescribeProducers,
@@ -65,6 +68,7 @@ answered! {
     ListTransactions,
     ConsumerGroupHeartbeat,
     ConsumerGroupDescribe,
+    ListConfigResources,
     DescribeTopicPartitions,
 }
 
@@ -89,7 +93,7 @@ mod tests {
     use super::*;
 
     /// What Apache Kafka 4.3.1 answers to ApiVersions on a broker's listener, for these APIs.
-    const KAFKA: [(i16, i16, i16); 38] = [
+    const KAFKA: [(i16, i16, i16); 42] = [
         (0, 0, 13),
         (1, 4, 18),
         (2, 1, 11),
@@ -119,7 +123,10 @@ mod tests {
         (35, 1, 5),
         (37, 0, 3),
         (42, 0, 2),
+        (43, 0, 2),
         (44, 0, 1),
+        (45, 0, 1),
+        (46, 0, 0),
         (47, 0, 0),
         (60, 0, 2),
         (61, 0, 0),
@@ -127,6 +134,7 @@ mod tests {
         (66, 0, 2),
         (68, 0, 1),
         (69, 0, 1),
+        (74, 0, 1),
         (75, 0, 0),
     ];
 

@@ -114,8 +114,15 @@ impl<'context> Call<'context> {
             Api::DescribeLogDirs => self.answer(handler::describe_log_dirs::handle).await,
             Api::CreatePartitions => self.answer(handler::create_partitions::handle).await,
             Api::DeleteGroups => self.answer(handler::delete_groups::handle).await,
+            Api::ElectLeaders => self.answer(handler::elect_leaders::handle).await,
             Api::IncrementalAlterConfigs => {
                 self.answer(handler::incremental_alter_configs::handle).await
+            }
+            Api::AlterPartitionReassignments => {
+                self.answer(handler::alter_partition_reassignments::handle).await
+            }
+            Api::ListPartitionReassignments => {
+                self.answer(handler::list_partition_reassignments::handle).await
             }
             Api::OffsetDelete => self.answer(handler::offset_delete::handle).await,
             Api::DescribeCluster => self.answer(handler::describe_cluster::handle).await,
@@ -128,6 +135,7 @@ impl<'context> Call<'context> {
             Api::ConsumerGroupDescribe => {
                 self.answer(handler::consumer_group_describe::handle).await
             }
+            Api::ListConfigResources => self.answer(handler::list_config_resources::handle).await,
             Api::DescribeTopicPartitions => {
                 self.answer(handler::describe_topic_partitions::handle).await
             }

@@ -1,11 +1,14 @@
 """What is asked of Kafka and of Corelog alike; each module registers its questions when it is imported."""
 
 from . import (
+    config_resources,
     configs,
     consumer_groups,
     consumer_offsets,
+    elections,
     group_changes,
     groups,
+    reassignments,
     records,
     topics,
     transactions,
@@ -17,11 +20,14 @@ from .asking import QUESTIONS, Asker
 __all__ = [
     "QUESTIONS",
     "Asker",
+    "config_resources",
     "configs",
     "consumer_groups",
     "consumer_offsets",
+    "elections",
     "group_changes",
     "groups",
+    "reassignments",
     "records",
     "topics",
     "transactions",

@@ -53,7 +53,10 @@ APIS = {
     "DescribeLogDirs": 35,
     "CreatePartitions": 37,
     "DeleteGroups": 42,
+    "ElectLeaders": 43,
     "IncrementalAlterConfigs": 44,
+    "AlterPartitionReassignments": 45,
+    "ListPartitionReassignments": 46,
     "OffsetDelete": 47,
     "DescribeCluster": 60,
     "DescribeProducers": 61,
@@ -61,6 +64,7 @@ APIS = {
     "ListTransactions": 66,
     "ConsumerGroupHeartbeat": 68,
     "ConsumerGroupDescribe": 69,
+    "ListConfigResources": 74,
     "DescribeTopicPartitions": 75,
 }
 
@@ -93,6 +97,7 @@ class Asker:
         self.port = port
         self.connection = Connection(host, port, timeout=15.0)
         self.names: dict[tuple[str, Any], str] = {}
+        self.keeps_words = False
 
     def versions(self, api: str) -> range:
         """Every version that both the schema and Kafka 4 know."""
@@ -113,6 +118,14 @@ class Asker:
         except ConnectionLost as lost:
             self.reconnect()
             return outcome(lost)
+
+    def worded(self, api: str, version: int, **body: Any) -> Answer:
+        """With the messages as they are, where Kafka's own tools show them."""
+        self.keeps_words = True
+        try:
+            return self(api, version, **body)
+        finally:
+            self.keeps_words = False
 
     def bytes(self, frame: bytes) -> Answer:
         """What a frame that no schema describes meets: an answer's length, or a closed connection."""
@@ -192,7 +205,7 @@ class Asker:
         now = time.time() * 1000
         if key in ("errorCode", "topErrorCode"):
             return error_name(value)
-        if key in ("errorMessage", "batchIndexErrorMessage") and value:
+        if key in ("errorMessage", "batchIndexErrorMessage") and value and not self.keeps_words:
             return "<message>"
         if key in ("topicId", "nextTopicId") and value not in (ZERO_ID, UNKNOWN_ID):
             return self.named("topic id", value)

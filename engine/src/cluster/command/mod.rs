@@ -3,12 +3,16 @@
 
 mod configs;
 mod describe;
+mod elect;
 mod error;
 mod group_config;
 mod internal_topic;
 mod leadership;
+#[cfg(test)]
+mod one_node_test;
 mod partitions;
 mod producer_ids;
+mod reassign;
 mod registration;
 mod settings;
 mod topics;
@@ -19,6 +23,7 @@ pub use configs::{
     alter_configs, replace_configs,
 };
 pub use describe::describe_configs;
+pub use elect::{Election, elect, elect_everywhere};
 pub use error::{CommandError, CommandErrorKind};
 pub use internal_topic::{
     CONSUMER_OFFSETS, METADATA, TRANSACTION_STATE, consumer_offsets, is_internal, transaction_state,
@@ -26,6 +31,7 @@ pub use internal_topic::{
 pub use leadership::{fence_broker, unfence_broker};
 pub use partitions::{GrowAnswers, GrowTopic, create_partitions};
 pub use producer_ids::{PRODUCER_ID_BLOCK, ProducerIdBlock, allocate_producer_ids};
+pub use reassign::reassign;
 pub use registration::{Registration, format, register_broker, unregister_broker};
 pub use topics::{CreateAnswers, CreateTopic, CreatedTopic, create_topics};
 pub use topics_delete::{DeleteAnswers, DeletedTopic, TopicRef, delete_topics};
