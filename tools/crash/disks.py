@@ -6,11 +6,13 @@ import array
 import fcntl
 import os
 import subprocess
+import time
 from pathlib import Path
 
 # EXT4_IOC_SHUTDOWN, and what it is told: forget what is not in the journal yet, as a power cut does.
 SHUTDOWN = 0x8004587D
 WITHOUT_FLUSH = 2
+RELEASED_WITHIN = 60.0
 
 
 def run(*command: str) -> str:
@@ -42,11 +44,19 @@ class Disk:
 
     def detach(self, *how: str) -> None:
         if os.path.ismount(self.mount):
-            run("umount", *how, str(self.mount))
+            self.unmount(*how)
         if self.device:
             # Gone when its last user is.
             subprocess.run(["losetup", "--detach", self.device], check=False, stderr=subprocess.DEVNULL)
             self.device = ""
+
+    def unmount(self, *how: str) -> None:
+        """The kernel gives back what a ring had open a moment after the process has ended."""
+        end = time.monotonic() + RELEASED_WITHIN
+        while subprocess.run(["umount", *how, str(self.mount)], check=False).returncode != 0:
+            if time.monotonic() > end:
+                raise OSError(f"{self.mount} is still busy")
+            time.sleep(0.1)
 
     def mend(self) -> None:
         """Off and on again, as after a repair: what the journal has is brought in."""

@@ -63,8 +63,7 @@ pub enum StartError {
 /// A running node.
 pub struct Node {
     info: NodeInfo,
-    cores: Cores<()>,
-    endings: mpsc::Receiver<Ending>,
+    cores: Cores<Ending>,
     stopper: Stopper,
     _locks: Vec<FolderLock>,
 }
@@ -90,16 +89,9 @@ impl Node {
         self.stopper.clone()
     }
 
-    /// Waits for the end: everything is on disk, and the folders are free. The cores may still be giving
-    /// back memory, which takes them a while if they had very many partitions; whoever ends the process
-    /// need not wait for that.
+    /// Waits for the end.
     pub fn join(self) -> Result<Ending, StartError> {
-        let endings: Vec<_> = self.endings.iter().take(self.cores.len()).collect();
-        if endings.len() < self.cores.len() {
-            // One of them has died; it says why.
-            self.cores.join()?;
-            return Ok(Ending::Failed);
-        }
+        let endings = self.cores.join()?;
         Ok(endings.into_iter().max().unwrap_or(Ending::Failed))
     }
 }
@@ -124,7 +116,6 @@ where
     let receivers: Arc<Mutex<Vec<Option<Mailbox>>>> =
         Arc::new(Mutex::new(receivers.into_iter().map(Some).collect()));
     let (ready, is_ready) = mpsc::channel();
-    let (ended, endings) = mpsc::channel();
     let stopper = Stopper { mailboxes: mailboxes.clone() };
     let cores = io::start_cores(&core_options, move |runtime, core| async move {
         let mailbox = receivers
@@ -142,13 +133,10 @@ where
             runtime,
             config,
         });
-        let ending = run_core(&shard, mailbox, ready, main).await;
-        if ended.send(ending).is_err() {
-            tracing::debug!(%core, "nobody waits for the end");
-        }
+        run_core(&shard, mailbox, ready, main).await
     })?;
     let info = is_ready.recv().map_err(|_| StartError::Ended).and_then(|booted| booted)?;
-    Ok(Node { info, cores, endings, stopper, _locks: locks })
+    Ok(Node { info, cores, stopper, _locks: locks })
 }
 
 /// Locks the data folders. As in Kafka the node starts without those that cannot be used, unless one
