@@ -1,14 +1,13 @@
 package clients;
 
+import static clients.Member.settle;
 import static clients.Suite.check;
 import static clients.Suite.equal;
 import static clients.Suite.eventually;
 import static clients.Suite.failsWith;
 
-import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Collection;
-import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -20,7 +19,6 @@ import org.apache.kafka.clients.admin.GroupListing;
 import org.apache.kafka.clients.admin.NewPartitions;
 import org.apache.kafka.clients.admin.NewTopic;
 import org.apache.kafka.clients.consumer.Consumer;
-import org.apache.kafka.clients.consumer.ConsumerRebalanceListener;
 import org.apache.kafka.clients.consumer.OffsetAndMetadata;
 import org.apache.kafka.clients.consumer.SubscriptionPattern;
 import org.apache.kafka.common.GroupState;
@@ -59,80 +57,32 @@ final class ConsumerGroups {
         suite.run("consumer group: members of both protocols share a topic", this::mixed);
     }
 
-    /** One polling member; what it owns is kept as its listener hears it. */
-    private final class Member implements AutoCloseable {
-        final Consumer<String, String> consumer;
-        final Set<TopicPartition> owned = new HashSet<>();
-        int revoked;
-
-        Member(String group, Collection<String> topics, String... more) {
-            this(group, more);
-            consumer.subscribe(topics, listener());
-        }
-
-        Member(String group, SubscriptionPattern pattern, String... more) {
-            this(group, more);
-            consumer.subscribe(pattern, listener());
-        }
-
-        private Member(String group, String... more) {
-            List<String> settings = new ArrayList<>(List.of("group.id", group));
-            settings.addAll(List.of(more));
-            if (!settings.contains("classic")) {
-                settings.addAll(List.of("group.protocol", "consumer"));
-            } else {
-                settings.addAll(List.of("heartbeat.interval.ms", "300"));
-            }
-            consumer = cluster.consumer(settings.toArray(new String[0]));
-        }
-
-        private ConsumerRebalanceListener listener() {
-            return new ConsumerRebalanceListener() {
-                @Override
-                public void onPartitionsAssigned(Collection<TopicPartition> partitions) {
-                    owned.addAll(partitions);
-                }
-
-                @Override
-                public void onPartitionsRevoked(Collection<TopicPartition> partitions) {
-                    revoked += partitions.size();
-                    owned.removeAll(partitions);
-                }
-            };
-        }
-
-        void poll() {
-            consumer.poll(Duration.ofMillis(50));
-        }
-
-        @Override
-        public void close() {
-            consumer.close();
-        }
+    private Member member(String group, Collection<String> topics, String... more) {
+        return new Member(consumer(group, more), topics);
     }
 
-    private static void settle(int partitions, Member... members) throws Exception {
-        eventually(partitions + " partitions shared by " + members.length, () -> {
-            Set<TopicPartition> all = new HashSet<>();
-            int sum = 0;
-            boolean everyone = true;
-            for (Member member : members) {
-                member.poll();
-                everyone &= !member.owned.isEmpty();
-                sum += member.owned.size();
-                all.addAll(member.owned);
-            }
-            return everyone && sum == partitions && all.size() == partitions;
-        });
+    private Member member(String group, SubscriptionPattern pattern, String... more) {
+        return new Member(consumer(group, more), pattern);
+    }
+
+    private Consumer<String, String> consumer(String group, String... more) {
+        List<String> settings = new ArrayList<>(List.of("group.id", group));
+        settings.addAll(List.of(more));
+        if (!settings.contains("classic")) {
+            settings.addAll(List.of("group.protocol", "consumer"));
+        } else {
+            settings.addAll(List.of("heartbeat.interval.ms", "300"));
+        }
+        return cluster.consumer(settings.toArray(new String[0]));
     }
 
     private void shared(String assignor) throws Exception {
         String topic = cluster.topic("newer", 13);
         String group = cluster.fresh("n");
         String[] settings = {"group.remote.assignor", assignor};
-        try (Member a = new Member(group, List.of(topic), settings);
-            Member b = new Member(group, List.of(topic), settings);
-            Member c = new Member(group, List.of(topic), settings)) {
+        try (Member a = member(group, List.of(topic), settings);
+            Member b = member(group, List.of(topic), settings);
+            Member c = member(group, List.of(topic), settings)) {
             settle(13, a, b, c);
             for (Member member : List.of(a, b, c)) {
                 check(4 <= member.owned.size() && member.owned.size() <= 5, "a share of " + member.owned.size());
@@ -145,8 +95,8 @@ final class ConsumerGroups {
         String other = cluster.topic("right", 4);
         String group = cluster.fresh("n");
         String[] settings = {"group.remote.assignor", "range"};
-        try (Member a = new Member(group, List.of(one, other), settings);
-            Member b = new Member(group, List.of(one, other), settings)) {
+        try (Member a = member(group, List.of(one, other), settings);
+            Member b = member(group, List.of(one, other), settings)) {
             settle(8, a, b);
             for (Member member : List.of(a, b)) {
                 Set<Integer> left = new TreeSet<>();
@@ -163,9 +113,9 @@ final class ConsumerGroups {
     private void sticky() throws Exception {
         String topic = cluster.topic("keeping", 6);
         String group = cluster.fresh("n");
-        try (Member first = new Member(group, List.of(topic))) {
+        try (Member first = member(group, List.of(topic))) {
             settle(6, first);
-            try (Member second = new Member(group, List.of(topic))) {
+            try (Member second = member(group, List.of(topic))) {
                 settle(6, first, second);
                 equal(3, first.revoked, "partitions the first had to give");
                 equal(0, second.revoked, "partitions the second had to give");
@@ -178,8 +128,8 @@ final class ConsumerGroups {
     private void handover() throws Exception {
         String topic = cluster.topic("handing", 6);
         String group = cluster.fresh("n");
-        try (Member stays = new Member(group, List.of(topic))) {
-            try (Member leaves = new Member(group, List.of(topic))) {
+        try (Member stays = member(group, List.of(topic))) {
+            try (Member leaves = member(group, List.of(topic))) {
                 settle(6, stays, leaves);
             }
             settle(6, stays);
@@ -191,7 +141,7 @@ final class ConsumerGroups {
         topicNamed(prefix + "-one", 2);
         topicNamed("not-" + prefix + "-two", 2);
         String group = cluster.fresh("n");
-        try (Member member = new Member(group, new SubscriptionPattern(Pattern.quote(prefix) + "-.*"))) {
+        try (Member member = member(group, new SubscriptionPattern(Pattern.quote(prefix) + "-.*"))) {
             settle(2, member);
             topicNamed(prefix + "-three", 3);
             settle(5, member);
@@ -204,7 +154,7 @@ final class ConsumerGroups {
 
     private void wrongRegex() throws Exception {
         String group = cluster.fresh("n");
-        try (Member member = new Member(group, new SubscriptionPattern("(?=a)b"))) {
+        try (Member member = member(group, new SubscriptionPattern("(?=a)b"))) {
             failsWith(InvalidRegularExpression.class, () -> eventually("it is told", () -> {
                 member.poll();
                 return false;
@@ -215,13 +165,13 @@ final class ConsumerGroups {
     private void staticReturn() throws Exception {
         String topic = cluster.topic("static-newer", 4);
         String group = cluster.fresh("n");
-        try (Member stays = new Member(group, List.of(topic), "group.instance.id", "one")) {
+        try (Member stays = member(group, List.of(topic), "group.instance.id", "one")) {
             Set<TopicPartition> before;
-            try (Member bounces = new Member(group, List.of(topic), "group.instance.id", "two")) {
+            try (Member bounces = member(group, List.of(topic), "group.instance.id", "two")) {
                 settle(4, stays, bounces);
                 before = Set.copyOf(bounces.owned);
             }
-            try (Member returned = new Member(group, List.of(topic), "group.instance.id", "two")) {
+            try (Member returned = member(group, List.of(topic), "group.instance.id", "two")) {
                 settle(4, stays, returned);
                 equal(before, returned.owned, "the share of the returned member");
                 equal(2, stays.revoked, "partitions that the other gave, in the beginning");
@@ -232,9 +182,9 @@ final class ConsumerGroups {
     private void unreleased() throws Exception {
         String topic = cluster.topic("unreleased", 2);
         String group = cluster.fresh("n");
-        try (Member first = new Member(group, List.of(topic), "group.instance.id", "same")) {
+        try (Member first = member(group, List.of(topic), "group.instance.id", "same")) {
             settle(2, first);
-            try (Member second = new Member(group, List.of(topic), "group.instance.id", "same")) {
+            try (Member second = member(group, List.of(topic), "group.instance.id", "same")) {
                 failsWith(UnreleasedInstanceIdException.class, () -> eventually("the second is told", () -> {
                     second.poll();
                     return false;
@@ -246,7 +196,7 @@ final class ConsumerGroups {
 
     private void wrongAssignor() throws Exception {
         String topic = cluster.topic("assignor", 1);
-        try (Member member = new Member(cluster.fresh("n"), List.of(topic), "group.remote.assignor", "mine")) {
+        try (Member member = member(cluster.fresh("n"), List.of(topic), "group.remote.assignor", "mine")) {
             failsWith(UnsupportedAssignorException.class, () -> eventually("it is told", () -> {
                 member.poll();
                 return false;
@@ -259,12 +209,12 @@ final class ConsumerGroups {
         String group = cluster.fresh("n");
         cluster.fill(topic, 0, 10);
         TopicPartition partition = new TopicPartition(topic, 0);
-        try (Member member = new Member(group, List.of(topic))) {
+        try (Member member = member(group, List.of(topic))) {
             settle(1, member);
             member.consumer.commitSync(Map.of(partition, new OffsetAndMetadata(4, "note")));
             equal(4L, member.consumer.committed(Set.of(partition)).get(partition).offset(), "offset");
         }
-        try (Member member = new Member(group, List.of(topic))) {
+        try (Member member = member(group, List.of(topic))) {
             settle(1, member);
             equal(4L, member.consumer.committed(Set.of(partition)).get(partition).offset(), "offset of the next");
             check(4 <= member.consumer.position(partition), "it goes on where the last one was");
@@ -274,7 +224,7 @@ final class ConsumerGroups {
     private void grown() throws Exception {
         String topic = cluster.topic("growing-newer", 1);
         String group = cluster.fresh("n");
-        try (Member member = new Member(group, List.of(topic))) {
+        try (Member member = member(group, List.of(topic))) {
             settle(1, member);
             cluster.admin.createPartitions(Map.of(topic, NewPartitions.increaseTo(3))).all().get(20, TimeUnit.SECONDS);
             settle(3, member);
@@ -284,7 +234,7 @@ final class ConsumerGroups {
     private void described() throws Exception {
         String topic = cluster.topic("described", 2);
         String group = cluster.fresh("n");
-        try (Member member = new Member(group, List.of(topic), "group.instance.id", "me")) {
+        try (Member member = member(group, List.of(topic), "group.instance.id", "me")) {
             settle(2, member);
             ConsumerGroupDescription found = cluster.admin.describeConsumerGroups(List.of(group)).all().get().get(group);
             equal(GroupType.CONSUMER, found.type(), "type");
@@ -305,7 +255,7 @@ final class ConsumerGroups {
     private void deleted() throws Exception {
         String topic = cluster.topic("deleted", 1);
         String group = cluster.fresh("n");
-        try (Member member = new Member(group, List.of(topic))) {
+        try (Member member = member(group, List.of(topic))) {
             settle(1, member);
             failsWith(GroupNotEmptyException.class, () -> cluster.admin.deleteConsumerGroups(List.of(group)).all().get());
         }
@@ -320,10 +270,10 @@ final class ConsumerGroups {
     private void migrated() throws Exception {
         String topic = cluster.topic("migrated", 6);
         String group = cluster.fresh("n");
-        try (Member old = new Member(group, List.of(topic), "group.protocol", "classic")) {
+        try (Member old = member(group, List.of(topic), "group.protocol", "classic")) {
             settle(6, old);
             equal(GroupType.CLASSIC, typeOf(group), "type before");
-            try (Member newer = new Member(group, List.of(topic))) {
+            try (Member newer = member(group, List.of(topic))) {
                 settle(6, old, newer);
                 equal(GroupType.CONSUMER, typeOf(group), "type with a newer member");
                 old.consumer.commitSync();
@@ -339,11 +289,11 @@ final class ConsumerGroups {
         String topic = cluster.topic("mixed", 9);
         String group = cluster.fresh("n");
         String[] classic = {"group.protocol", "classic"};
-        try (Member a = new Member(group, List.of(topic), classic);
-            Member b = new Member(group, List.of(topic), classic);
-            Member c = new Member(group, List.of(topic))) {
+        try (Member a = member(group, List.of(topic), classic);
+            Member b = member(group, List.of(topic), classic);
+            Member c = member(group, List.of(topic))) {
             settle(9, a, b, c);
-            try (Member d = new Member(group, List.of(topic))) {
+            try (Member d = member(group, List.of(topic))) {
                 settle(9, a, b, c, d);
             }
             settle(9, a, b, c);

@@ -1,6 +1,7 @@
 package clients;
 
 import static clients.Cluster.take;
+import static clients.Member.settle;
 import static clients.Suite.check;
 import static clients.Suite.equal;
 import static clients.Suite.eventually;
@@ -8,8 +9,6 @@ import static clients.Suite.failsWith;
 
 import java.time.Duration;
 import java.util.ArrayList;
-import java.util.Collection;
-import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -17,7 +16,6 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import org.apache.kafka.clients.consumer.CommitFailedException;
 import org.apache.kafka.clients.consumer.Consumer;
-import org.apache.kafka.clients.consumer.ConsumerRebalanceListener;
 import org.apache.kafka.clients.consumer.OffsetAndMetadata;
 import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.errors.FencedInstanceIdException;
@@ -54,64 +52,19 @@ final class Groups {
         suite.run("group: more partitions reach a running group", this::grown);
     }
 
-    /** One polling member; what it owns is kept as its listener hears it. */
-    private final class Member implements AutoCloseable {
-        final Consumer<String, String> consumer;
-        final Set<TopicPartition> owned = new HashSet<>();
-        int assignments;
-        int revoked;
-
-        Member(String group, String topic, String... more) {
-            List<String> settings = new ArrayList<>(List.of("group.id", group, "heartbeat.interval.ms", "300"));
-            settings.addAll(List.of(more));
-            consumer = cluster.consumer(settings.toArray(new String[0]));
-            consumer.subscribe(List.of(topic), new ConsumerRebalanceListener() {
-                @Override
-                public void onPartitionsAssigned(Collection<TopicPartition> partitions) {
-                    assignments++;
-                    owned.addAll(partitions);
-                }
-
-                @Override
-                public void onPartitionsRevoked(Collection<TopicPartition> partitions) {
-                    revoked += partitions.size();
-                    owned.removeAll(partitions);
-                }
-            });
-        }
-
-        void poll() {
-            consumer.poll(Duration.ofMillis(50));
-        }
-
-        @Override
-        public void close() {
-            consumer.close();
-        }
-    }
-
-    private static void settle(int partitions, Member... members) throws Exception {
-        eventually(partitions + " partitions shared by " + members.length, () -> {
-            Set<TopicPartition> all = new HashSet<>();
-            int sum = 0;
-            boolean everyone = true;
-            for (Member member : members) {
-                member.poll();
-                everyone &= !member.owned.isEmpty();
-                sum += member.owned.size();
-                all.addAll(member.owned);
-            }
-            return everyone && sum == partitions && all.size() == partitions;
-        });
+    private Member member(String group, String topic, String... more) {
+        List<String> settings = new ArrayList<>(List.of("group.id", group, "heartbeat.interval.ms", "300"));
+        settings.addAll(List.of(more));
+        return new Member(cluster.consumer(settings.toArray(new String[0])), List.of(topic));
     }
 
     private void shared(String assignor) throws Exception {
         String topic = cluster.topic("shared", 13);
         String group = cluster.fresh("g");
         String[] settings = {"partition.assignment.strategy", assignor};
-        try (Member a = new Member(group, topic, settings);
-            Member b = new Member(group, topic, settings);
-            Member c = new Member(group, topic, settings)) {
+        try (Member a = member(group, topic, settings);
+            Member b = member(group, topic, settings);
+            Member c = member(group, topic, settings)) {
             settle(13, a, b, c);
             for (Member member : List.of(a, b, c)) {
                 check(4 <= member.owned.size() && member.owned.size() <= 5, "a share of " + member.owned.size());
@@ -122,8 +75,8 @@ final class Groups {
     private void handover() throws Exception {
         String topic = cluster.topic("handover", 6);
         String group = cluster.fresh("g");
-        try (Member stays = new Member(group, topic)) {
-            try (Member leaves = new Member(group, topic)) {
+        try (Member stays = member(group, topic)) {
+            try (Member leaves = member(group, topic)) {
                 settle(6, stays, leaves);
             }
             long began = System.nanoTime();
@@ -135,8 +88,8 @@ final class Groups {
     private void silent() throws Exception {
         String topic = cluster.topic("silent", 4);
         String group = cluster.fresh("g");
-        try (Member stays = new Member(group, topic, "session.timeout.ms", "6000");
-            Member stalls = new Member(group, topic, "session.timeout.ms", "6000", "max.poll.interval.ms", "2000")) {
+        try (Member stays = member(group, topic, "session.timeout.ms", "6000");
+            Member stalls = member(group, topic, "session.timeout.ms", "6000", "max.poll.interval.ms", "2000")) {
             settle(4, stays, stalls);
             settle(4, stays);
         }
@@ -146,9 +99,9 @@ final class Groups {
         String topic = cluster.topic("cooperative", 6);
         String group = cluster.fresh("g");
         String[] settings = {"partition.assignment.strategy", COOPERATIVE};
-        try (Member first = new Member(group, topic, settings)) {
+        try (Member first = member(group, topic, settings)) {
             settle(6, first);
-            try (Member second = new Member(group, topic, settings)) {
+            try (Member second = member(group, topic, settings)) {
                 settle(6, first, second);
                 equal(3, first.revoked, "partitions the first had to give");
                 equal(0, second.revoked, "partitions the second had to give");
@@ -161,15 +114,15 @@ final class Groups {
     private void staticReturn() throws Exception {
         String topic = cluster.topic("static", 4);
         String group = cluster.fresh("g");
-        try (Member stays = new Member(group, topic, "group.instance.id", "one")) {
+        try (Member stays = member(group, topic, "group.instance.id", "one")) {
             Set<TopicPartition> before;
             int generation;
-            try (Member bounces = new Member(group, topic, "group.instance.id", "two")) {
+            try (Member bounces = member(group, topic, "group.instance.id", "two")) {
                 settle(4, stays, bounces);
                 before = Set.copyOf(bounces.owned);
                 generation = stays.consumer.groupMetadata().generationId();
             }
-            try (Member returned = new Member(group, topic, "group.instance.id", "two")) {
+            try (Member returned = member(group, topic, "group.instance.id", "two")) {
                 settle(4, stays, returned);
                 equal(before, returned.owned, "the share of the returned member");
                 equal(generation, stays.consumer.groupMetadata().generationId(), "generation");
@@ -181,9 +134,9 @@ final class Groups {
     private void fenced() throws Exception {
         String topic = cluster.topic("fenced", 2);
         String group = cluster.fresh("g");
-        try (Member first = new Member(group, topic, "group.instance.id", "same")) {
+        try (Member first = member(group, topic, "group.instance.id", "same")) {
             settle(2, first);
-            try (Member second = new Member(group, topic, "group.instance.id", "same")) {
+            try (Member second = member(group, topic, "group.instance.id", "same")) {
                 settle(2, second);
                 failsWith(FencedInstanceIdException.class, () -> eventually("the first is told", () -> {
                     first.poll();
@@ -250,9 +203,9 @@ final class Groups {
     private void staleCommit() throws Exception {
         String topic = cluster.topic("stale", 2);
         String group = cluster.fresh("g");
-        try (Member stalls = new Member(group, topic, "max.poll.interval.ms", "1500", "session.timeout.ms", "6000")) {
+        try (Member stalls = member(group, topic, "max.poll.interval.ms", "1500", "session.timeout.ms", "6000")) {
             settle(2, stalls);
-            try (Member takes = new Member(group, topic)) {
+            try (Member takes = member(group, topic)) {
                 settle(2, takes);
                 failsWith(CommitFailedException.class,
                     () -> stalls.consumer.commitSync(Map.of(new TopicPartition(topic, 0), new OffsetAndMetadata(1))));
@@ -297,7 +250,7 @@ final class Groups {
 
     private void grown() throws Exception {
         String topic = cluster.topic("grown", 2);
-        try (Member member = new Member(cluster.fresh("g"), topic, "metadata.max.age.ms", "500")) {
+        try (Member member = member(cluster.fresh("g"), topic, "metadata.max.age.ms", "500")) {
             settle(2, member);
             cluster.admin.createPartitions(Map.of(topic, org.apache.kafka.clients.admin.NewPartitions.increaseTo(5)))
                 .all().get(20, TimeUnit.SECONDS);
