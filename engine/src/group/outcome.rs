@@ -1,14 +1,32 @@
 //! What follows when an append has ended: replies that waited for it go out, and what was decided
 //! on the strength of it counts, or is taken back.
 
+use std::collections::BTreeMap;
+
 use crate::group::appends::{Change, Pending};
 use crate::group::coordinator::Coordinator;
 use crate::group::group::Group;
+use crate::group::step::Step;
 use crate::group::{
-    AppendFailure, FetchedTopic, GroupError, GroupState, Now, OffsetFetch, Output, Reply, Ticket,
+    AppendFailure, FetchedTopic, GroupError, GroupId, GroupState, Now, OffsetFetch, Output, Reply,
+    Ticket,
 };
 use crate::record::TransactionResult;
 use crate::types::ProducerId;
+
+/// What was under way with this ticket, and the group that it is of; `None` if nothing was.
+fn ended<'groups>(
+    groups: &'groups mut BTreeMap<GroupId, Group>,
+    ticket: Ticket,
+    step: &mut Step<'_>,
+) -> Option<(&'groups mut Group, Pending)> {
+    let pending = step.appends.take(ticket)?;
+    let Some(group) = groups.get_mut(&pending.group) else {
+        unreachable!("group {} is kept while one of its appends is under way", pending.group)
+    };
+    group.appending -= 1;
+    Some((group, pending))
+}
 
 impl Coordinator {
     pub(crate) fn appended(&mut self, now: Now, ticket: Ticket, outputs: &mut Vec<Output>) {
@@ -18,12 +36,8 @@ impl Coordinator {
             return;
         }
         let (groups, mut step) = self.split(now, outputs);
-        let Some(pending) = step.appends.take(ticket) else { return };
+        let Some((group, pending)) = ended(groups, ticket, &mut step) else { return };
         let Pending { group: id, change, offsets, replies, fetches } = pending;
-        let Some(group) = groups.get_mut(&id) else {
-            unreachable!("group {id} is kept while one of its appends is under way")
-        };
-        group.appending -= 1;
         // A dead group's own tombstone may be in the log by now.
         group.durable |= group.state != GroupState::Dead;
         for key in &offsets {
@@ -73,13 +87,9 @@ impl Coordinator {
             return;
         }
         let (groups, mut step) = self.split(now, outputs);
-        let Some(pending) = step.appends.take(ticket) else { return };
+        let Some((group, pending)) = ended(groups, ticket, &mut step) else { return };
         let Pending { group: id, change, offsets, replies, fetches } = pending;
-        let Some(group) = groups.get_mut(&id) else {
-            unreachable!("group {id} is kept while one of its appends is under way")
-        };
         let error = GroupError::from(failure);
-        group.appending -= 1;
         for key in &offsets {
             group.offsets.abandon(key, ticket);
         }
