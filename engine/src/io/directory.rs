@@ -94,23 +94,24 @@ impl Directory {
     pub async fn rename(&self, from: &str, to: &str) -> Result<(), IoError> {
         let from = self.path.join(from);
         let to = self.path.join(to);
-        self.runtime.open_files().forget(&from);
-        self.runtime.open_files().forget(&to);
-        match &self.runtime.arm {
+        let renamed = match &self.runtime.arm {
             Arm::Uring(core) => {
                 let _lock = core.path_locks.lock(&from).await;
+                let to = to.clone();
                 self.blocking(Operation::Rename, &from, move |from| fs::rename(from, to)).await
             }
             #[cfg(test)]
             Arm::Sim(sim) => sim.rename(&from, &to).await,
-        }
+        };
+        self.runtime.open_files().forget(&from);
+        self.runtime.open_files().forget(&to);
+        renamed
     }
 
     /// Removes a file; that it is gone already is no error.
     pub async fn remove(&self, name: &str) -> Result<(), IoError> {
         let path = self.path.join(name);
-        self.runtime.open_files().forget(&path);
-        match &self.runtime.arm {
+        let removed = match &self.runtime.arm {
             Arm::Uring(core) => {
                 let _lock = core.path_locks.lock(&path).await;
                 self.blocking(Operation::Remove, &path, |path| match fs::remove_file(path) {
@@ -121,7 +122,9 @@ impl Directory {
             }
             #[cfg(test)]
             Arm::Sim(sim) => sim.remove(&path).await,
-        }
+        };
+        self.runtime.open_files().forget(&path);
+        removed
     }
 
     /// Makes what was created, renamed and removed in this folder survive a power cut. This is

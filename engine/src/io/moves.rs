@@ -14,7 +14,8 @@ impl Runtime {
         data_folder: &Path,
         renames: Vec<(PathBuf, PathBuf)>,
     ) -> Vec<Result<(), IoError>> {
-        let mut results = self.rename_unsynced(renames).await;
+        let mut results = self.rename_unsynced(&renames).await;
+        self.open_files().forget_in(&renames.iter().map(|(from, _)| from.as_path()).collect());
         if results.iter().any(Result::is_ok) {
             let synced = self.directory(data_folder).sync().await;
             for result in results.iter_mut().filter(|result| result.is_ok()) {
@@ -24,23 +25,24 @@ impl Runtime {
         results
     }
 
-    async fn rename_unsynced(&self, renames: Vec<(PathBuf, PathBuf)>) -> Vec<Result<(), IoError>> {
+    async fn rename_unsynced(&self, renames: &[(PathBuf, PathBuf)]) -> Vec<Result<(), IoError>> {
         match &self.arm {
             Arm::Uring(core) => {
                 let mut locks = Vec::with_capacity(renames.len());
-                for (from, _) in &renames {
+                for (from, _) in renames {
                     locks.push(core.path_locks.lock(from).await);
                 }
                 let rename = |(from, to): &(PathBuf, PathBuf)| {
                     let failed = |error| IoError::from_os(Operation::Rename, from, &error);
                     fs::rename(from, to).map_err(failed)
                 };
+                let renames = renames.to_vec();
                 self.blocking(move || renames.iter().map(rename).collect()).await
             }
             #[cfg(test)]
             Arm::Sim(sim) => {
                 let mut results = Vec::with_capacity(renames.len());
-                for (from, to) in &renames {
+                for (from, to) in renames {
                     results.push(sim.rename(from, to).await);
                 }
                 results

@@ -2,7 +2,7 @@
 //! files open for reading are kept in a bounded cache, least recently used out first.
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
@@ -74,11 +74,23 @@ impl OpenFiles {
         Ok(file)
     }
 
-    /// Called before a file is renamed or removed, so that its name cannot find the old file.
+    /// Called after a file was renamed or removed, so that its name cannot find the old file: until then
+    /// a reader may have opened it.
     pub fn forget(&self, path: &Path) {
         let mut cached = self.cached.borrow_mut();
         cached.forgets = cached.forgets.strict_add(1);
         cached.take(path);
+    }
+
+    /// Called after folders were renamed: until then a reader may have opened what is in them.
+    pub(super) fn forget_in(&self, folders: &HashSet<&Path>) {
+        let mut cached = self.cached.borrow_mut();
+        cached.forgets = cached.forgets.strict_add(1);
+        let is_in = |path: &Path| path.parent().is_some_and(|folder| folders.contains(folder));
+        let gone: Vec<PathBuf> = cached.files.keys().filter(|path| is_in(path)).cloned().collect();
+        for path in gone {
+            cached.take(&path);
+        }
     }
 
     pub fn len(&self) -> usize {
@@ -87,5 +99,41 @@ impl OpenFiles {
 
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::io::sim::Sim;
+    use crate::types::limits::BLOCK_BYTES;
+
+    /// Found by a life: a topic that was made anew under its name gave readers the records of the one
+    /// before.
+    #[test]
+    fn a_folder_that_was_renamed_takes_what_its_readers_have_open_with_it() {
+        let sim = Sim::with_folder(1, Path::new("/data"));
+        let runtime = sim.runtime();
+        let read = sim.run(async move {
+            let (folder, away) = (PathBuf::from("/data/t-0"), PathBuf::from("/data/t-0.1-delete"));
+            let directory = runtime.directory(&folder);
+            let mut read = Vec::new();
+            for content in [1, 2] {
+                directory.create().await.unwrap();
+                let file = runtime.create_file(&folder.join("0.log")).await.unwrap();
+                let mut block = runtime.allocate(BLOCK_BYTES);
+                block.as_mut_slice().fill(content);
+                file.write_at(&block.freeze(BLOCK_BYTES), 0).await.unwrap();
+                let files = runtime.open_files();
+                let file = files.read_handle(&runtime, &folder.join("0.log")).await.unwrap();
+                read.push(file.read_at(0, 1).await.unwrap().to_vec());
+                // Nobody forgets the file by its name: the reader came too late for that.
+                let renames = vec![(folder.clone(), away.clone())];
+                runtime.rename_folders(Path::new("/data"), renames).await;
+                runtime.remove_folders(vec![away.clone()]).await;
+            }
+            read
+        });
+        assert_eq!(read.unwrap(), [[1], [2]]);
     }
 }
