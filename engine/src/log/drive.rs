@@ -20,6 +20,11 @@ use crate::types::limits::{
 /// How long a full disk is left in peace by a log that waits for space.
 const FULL_DISK_RETRY: Duration = Duration::from_secs(1);
 
+/// Whether a disk, or a process, that has no room for something may have it later.
+pub(super) fn passes(error: &IoError) -> bool {
+    error.is_no_space() || error.is_out_of_descriptors()
+}
+
 /// What has to be done next.
 enum Job {
     Prepare(Rc<Segment>),
@@ -168,7 +173,7 @@ impl Log {
         };
         if let Err(error) = result {
             // Both pass: the log refuses appends meanwhile, and tries again.
-            if error.is_no_space() || error.is_out_of_descriptors() {
+            if passes(&error) {
                 let mut state = self.state.borrow_mut();
                 state.disk_full = Some(error);
                 state.is_short = true;
@@ -184,7 +189,7 @@ impl Log {
     }
 
     /// What was taken without space for it has to reach the disk some day, also if nobody appends.
-    fn try_again_later(self: &Rc<Self>) {
+    pub(super) fn try_again_later(self: &Rc<Self>) {
         let is_stuck = {
             let mut state = self.state.borrow_mut();
             0 < state.unsynced_bytes && !std::mem::replace(&mut state.is_retrying, true)

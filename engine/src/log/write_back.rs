@@ -8,6 +8,7 @@ use bytes::{Bytes, BytesMut};
 
 use crate::io::{FileChange, FolderChanges, IoError};
 use crate::log::Log;
+use crate::log::drive::passes;
 use crate::log::file_names::FileKind;
 use crate::log::format::{leader_epoch_checkpoint, producer_snapshot};
 use crate::log::segment::Segment;
@@ -154,8 +155,8 @@ fn index_files(active: &Segment) -> Vec<FileChange> {
 }
 
 impl WriteBack {
-    /// Takes note of how it went. With an error that is no lack of space nobody knows what is on the
-    /// disk, and the log takes no more appends.
+    /// Takes note of how it went. With an error that does not pass nobody knows what is on the disk, and
+    /// the log takes no more appends.
     pub fn end(self, result: Result<(), IoError>) -> Result<(), IoError> {
         let log = Rc::clone(&self.log);
         {
@@ -172,7 +173,7 @@ impl WriteBack {
                 }
                 Err(error) => {
                     state.epochs_changed |= self.has_epochs;
-                    if error.is_no_space() {
+                    if passes(error) {
                         state.disk_full = Some(error.clone());
                         state.is_short = true;
                     }
@@ -181,14 +182,19 @@ impl WriteBack {
         }
         log.note_spare();
         if let Err(error) = &result
-            && !error.is_no_space()
+            && !passes(error)
         {
             log.fence(error);
         }
-        if self.is_closing {
+        let (is_refused, is_closing) = (result.is_err(), self.is_closing);
+        if is_closing {
             log.shut();
         }
         drop(self);
+        if is_refused && !is_closing {
+            // Nobody else may come who would see that there is space again.
+            log.try_again_later();
+        }
         log.tell_durable();
         log.durability.notify();
         log.room.notify();

@@ -213,3 +213,26 @@ fn a_broken_log_does_not_disturb_its_neighbour() {
     })
     .unwrap();
 }
+
+/// Found by a life: what had been taken when a write-back met a full disk waited for ever if nobody else
+/// came.
+#[test]
+fn what_was_taken_while_a_write_back_was_refused_reaches_the_disk_when_there_is_space() {
+    let sim = machine(3);
+    let runtime = sim.runtime();
+    let story = async move {
+        let log = open(&runtime, small_options(), Opening::Clean).await;
+        log.join_journal(|_| {});
+        let committed = append(&log, &[batch(1, 100)]).await;
+        log.begin_commit().unwrap().done();
+        log.durable(committed.receipt).await.unwrap();
+        let waiting = append(&log, &[batch(1, 100)]).await;
+        let (share, _) = log.begin_write_back().unwrap();
+        let full = crate::io::IoError::new(Operation::Write, &folder(), Fault::NoSpace, "a test");
+        share.end(Err(full)).unwrap_err();
+        log.commit_directly();
+        log.durable(waiting.receipt).await.unwrap();
+        assert_eq!(read_all(&log, Offset::ZERO).await.len(), 2);
+    };
+    assert!(sim.run(story).is_some());
+}
