@@ -2,7 +2,6 @@
 //! or make them; read the metadata; see whether the last run ended in order. And at the end: leave
 //! the mark that says so.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -11,17 +10,17 @@ use codec::Uuid;
 use futures_util::join;
 use thiserror::Error;
 
-use crate::broker::handed_over::{self, Places};
-use crate::broker::identity;
+use crate::broker::places::{self, Places};
+use crate::broker::{handed_over, identity};
 use crate::cluster::command::{self, CommandError, Registration};
 use crate::cluster::{ClusterImage, Endpoint};
 use crate::config::{BrokerConfig, Listener};
 use crate::io::{IoError, Runtime, host_name};
 use crate::journal::{self, Replay, ReplayError};
+use crate::log::Opening;
 use crate::log::format::clean_shutdown;
 use crate::log::format::log_dir_checkpoints::CheckpointError;
 use crate::log::format::meta_properties::{self, MetaPropertiesError};
-use crate::log::{Opening, is_deleted, set_aside};
 use crate::records::metadata::MetadataRecord;
 use crate::shard::{
     Controller, DataFolders, Found, Known, METADATA_FOLDER, MetadataError, MetadataLog, Shard,
@@ -98,16 +97,17 @@ pub async fn boot(shard: &Rc<Shard>) -> Result<Boot, BootError> {
         }
     };
     // What takes longest is read side by side.
-    let (found, replay, known) = join!(
-        find_partitions(runtime, &folders),
+    let (listed, replay, known) = join!(
+        places::list(runtime, &folders),
         replay,
         Known::read(runtime, &config.metadata_log_folder)
     );
-    let ((mut found, deleted), replay, mut known) = (found?, replay?, known?);
+    let (listed, replay, mut known) = (listed?, replay?, known?);
+    listed.check_metadata(&folders)?;
     let folder = config.metadata_log_folder.join(METADATA_FOLDER);
     let (mut log, mut image) = MetadataLog::open(runtime, folder, &identities.cluster_id).await?;
     if image.is_empty() {
-        let name = found.keys().find(|name| *name != METADATA_FOLDER);
+        let name = listed.places.keys().find(|name| *name != METADATA_FOLDER);
         if let Some(name) = name.cloned() {
             return Err(BootError::NoMetadata { name, folder: config.metadata_log_folder.clone() });
         }
@@ -133,7 +133,8 @@ pub async fn boot(shard: &Rc<Shard>) -> Result<Boot, BootError> {
     // Nobody else decides whether this node lives: it is unfenced at once.
     let unfenced = command::unfence_broker(&image, config.node_id);
     store(&mut log, &mut image, unfenced.records).await?;
-    set_strays_aside(runtime, &folders, &mut found, &image).await?;
+    let deleted = listed.deleted.clone();
+    let found = listed.settle(runtime, &folders, &replay, &image).await?;
     handed_over::take_log_starts(runtime, &folders, &found).await?;
     let clean_ends = handed_over::take_clean_ends(runtime, &folders, &found, &image).await?;
     known.set_clean_ends(clean_ends);
@@ -207,77 +208,6 @@ async fn remove_journals(runtime: &Runtime, folders: &[PathBuf]) -> Result<(), I
     journal::remove(runtime, &journal::find(runtime, folders).await?).await
 }
 
-/// The folders of partitions, and those that have only to be removed.
-async fn find_partitions(
-    runtime: &Runtime,
-    folders: &[PathBuf],
-) -> Result<(Places, Vec<PathBuf>), BootError> {
-    let (mut found, mut deleted) = (BTreeMap::new(), Vec::new());
-    for (place, folder) in folders.iter().enumerate() {
-        for entry in runtime.directory(folder).list().await? {
-            if entry.is_folder && is_deleted(&entry.name) {
-                deleted.push(folder.join(&entry.name));
-            }
-            if !entry.is_folder || !is_partition_name(&entry.name) {
-                continue;
-            }
-            if let Some(first) = found.insert(entry.name.clone(), place) {
-                return Err(BootError::Twice {
-                    name: entry.name,
-                    first: folders.get(first).cloned().unwrap_or_default(),
-                    second: folder.clone(),
-                });
-            }
-        }
-    }
-    Ok((found, deleted))
-}
-
-/// A crash in the middle of deleting a large topic leaves very many; these get a line each.
-const STRAYS_NAMED_MAX: usize = 20;
-
-/// Folders of partitions that the metadata does not know: their deletion was decided and did not reach
-/// the disk. A later topic of that name must not find them, and an operator may still want them.
-/// A folder whose topic was deleted and created again is noticed when it is opened.
-async fn set_strays_aside(
-    runtime: &Runtime,
-    folders: &[PathBuf],
-    found: &mut Places,
-    image: &ClusterImage,
-) -> Result<(), BootError> {
-    let is_stray = |name: &&String| {
-        *name != METADATA_FOLDER && handed_over::partition_of(name, image).is_none()
-    };
-    let strays: Vec<String> = found.keys().filter(is_stray).cloned().collect();
-    let mut by_folder: BTreeMap<&PathBuf, Vec<String>> = BTreeMap::new();
-    for name in strays {
-        if let Some(folder) = found.remove(&name).and_then(|place| folders.get(place)) {
-            by_folder.entry(folder).or_default().push(name);
-        }
-    }
-    for (folder, names) in by_folder {
-        let moved = set_aside(runtime, folder, &names).await?;
-        for (name, moved_to) in names.iter().zip(&moved).take(STRAYS_NAMED_MAX) {
-            tracing::warn!(
-                partition = name, moved_to = %moved_to.display(),
-                "no topic has this partition; remove its folder if nobody misses it"
-            );
-        }
-        if STRAYS_NAMED_MAX < moved.len() {
-            let folder = folder.display();
-            tracing::warn!(%folder, folders = moved.len(), "no topic has these partitions either");
-        }
-    }
-    Ok(())
-}
-
-/// `topic-7`; folders on their way out have a further suffix.
-fn is_partition_name(name: &str) -> bool {
-    name.rsplit_once('-').is_some_and(|(topic, index)| {
-        !topic.is_empty() && !index.is_empty() && index.bytes().all(|byte| byte.is_ascii_digit())
-    })
-}
-
 /// The last step of an orderly stop; after it nothing is written. True if all went well.
 pub async fn end(shard: &Shard, is_sound: bool) -> bool {
     let is_sound = match shard.controller() {
@@ -316,7 +246,7 @@ async fn give(shard: &Shard) -> Result<(), BootError> {
     let config = shard.config();
     let known = Known::read(&shard.runtime, &config.metadata_log_folder).await?;
     let folders = shard.folders.online_paths();
-    let (found, _) = find_partitions(&shard.runtime, &folders).await?;
+    let found = places::list(&shard.runtime, &folders).await?.places;
     handed_over::give(&shard.runtime, &folders, &found, &shard.image(), &known).await
 }
 
@@ -346,16 +276,6 @@ mod tests {
             let after = sim.crash();
             let runtime = after.runtime();
             assert_eq!(after.run(async move { take(runtime).await }), Some(false));
-        }
-    }
-
-    #[test]
-    fn partition_folders_are_told_from_others() {
-        for name in ["t-0", "a-b-12", "__consumer_offsets-49"] {
-            assert!(is_partition_name(name), "{name}");
-        }
-        for name in ["t", "-1", "t-", "t-0.1f-delete", "t-0.1f-stray", "t-1x"] {
-            assert!(!is_partition_name(name), "{name}");
         }
     }
 }

@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use crate::broker::boot::BootError;
+use crate::broker::places::{Places, partition_of, split};
 use crate::cluster::ClusterImage;
 use crate::io::{IoError, Runtime};
 use crate::log::format::log_dir_checkpoints::{
@@ -18,10 +19,7 @@ use crate::log::format::log_dir_checkpoints::{
 use crate::log::format::log_start;
 use crate::shard::Known;
 use crate::types::limits::{CORE_CHECKPOINT_BYTES_MAX, SMALL_FILE_BYTES_MAX};
-use crate::types::{Offset, PartitionId, PartitionIndex};
-
-/// Name of each partition folder and the place of its data folder.
-pub type Places = BTreeMap<String, usize>;
+use crate::types::{Offset, PartitionId};
 
 /// Hands the starts in Kafka's file to the logs.
 pub async fn take_log_starts(
@@ -114,18 +112,6 @@ pub async fn give(
     Ok(())
 }
 
-/// Topic and index of a partition folder's name.
-fn split(name: &str) -> Option<(&str, PartitionIndex)> {
-    let (topic, index) = name.rsplit_once('-')?;
-    Some((topic, PartitionIndex::from_wire(index.parse().ok()?)?))
-}
-
-pub fn partition_of(name: &str, image: &ClusterImage) -> Option<PartitionId> {
-    let (topic, index) = split(name)?;
-    let topic = image.topic_named(topic)?;
-    topic.partition(index).map(|_| PartitionId { topic: topic.id, index })
-}
-
 async fn own_start(runtime: &Runtime, partition: &Path) -> Result<Offset, IoError> {
     let directory = runtime.directory(partition);
     let bytes = directory.read_file(log_start::FILE, SMALL_FILE_BYTES_MAX).await?;
@@ -152,6 +138,7 @@ mod tests {
     use super::*;
     use crate::io::sim::Sim;
     use crate::records::metadata::{PartitionRecord, TopicRecord};
+    use crate::types::PartitionIndex;
 
     fn offset(value: u64) -> Offset {
         Offset::new(value).unwrap()

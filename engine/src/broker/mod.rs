@@ -4,6 +4,7 @@ mod boot;
 mod handed_over;
 mod handle;
 mod identity;
+mod places;
 mod start;
 mod transactions;
 

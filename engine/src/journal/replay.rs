@@ -19,6 +19,8 @@ use crate::types::limits::{BLOCK_BYTES, JOURNAL_FILE_BYTES};
 #[derive(Clone, Debug, Default)]
 pub struct Replay {
     pub kept: HashMap<PartitionId, Vec<Kept>>,
+    /// In the journal of which of the folders that was.
+    pub places: HashMap<PartitionId, usize>,
     pub files: Vec<PathBuf>,
 }
 
@@ -41,7 +43,7 @@ const FILES_READ_AHEAD: usize = 4;
 /// Reads the journals in these data folders.
 pub async fn read(runtime: &Runtime, folders: &[PathBuf]) -> Result<Replay, ReplayError> {
     let mut replay = Replay::default();
-    for folder in folders {
+    for (place, folder) in folders.iter().enumerate() {
         let directory = runtime.directory(folder);
         let names = file_names(runtime, folder).await?;
         let read = async |name: &String| directory.read_file(name, JOURNAL_FILE_BYTES).await;
@@ -54,6 +56,7 @@ pub async fn read(runtime: &Runtime, folders: &[PathBuf]) -> Result<Replay, Repl
                 return Err(ReplayError::Damaged { path, position });
             }
             for (partition, kept) in entries {
+                replay.places.insert(partition, place);
                 replay.kept.entry(partition).or_default().push(kept);
             }
             replay.files.push(path);
