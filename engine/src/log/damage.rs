@@ -26,6 +26,8 @@ pub struct Damage {
     pub durable_below: Offset,
     /// The last process synced and closed the file.
     pub was_closed: bool,
+    /// A whole batch is at `position`, whose offset cannot be right.
+    pub is_misplaced: bool,
 }
 
 /// What a start does about it.
@@ -49,6 +51,13 @@ impl Damage {
         if self.was_closed {
             return refuse(
                 "The log was closed in order, so that all of the file was on disk".to_owned(),
+            );
+        }
+        if self.is_misplaced {
+            return refuse(
+                "The batch that is there is whole, so that it is no unfinished write: its offset \
+                 is damaged, or that of the batch before"
+                    .to_owned(),
             );
         }
         let Some((next_position, next_offset)) = self.next_batch else { return Verdict::Cut };
@@ -93,7 +102,14 @@ mod tests {
             has_unwritten_sector: true,
             durable_below: offset(50),
             was_closed: false,
+            is_misplaced: false,
         }
+    }
+
+    #[test]
+    fn a_whole_batch_with_a_wrong_offset_is_no_torn_write() {
+        let misplaced = Damage { is_misplaced: true, next_batch: None, ..damage() };
+        assert!(matches!(misplaced.verdict(), Verdict::Refuse { .. }));
     }
 
     #[test]

@@ -17,6 +17,8 @@ pub(super) struct Place {
     pub(super) durable_below: Offset,
     /// The last process synced and closed the file.
     pub(super) was_closed: bool,
+    /// A whole batch is there whose offset cannot be right.
+    pub(super) is_misplaced: bool,
 }
 
 /// Fails if what is there must not be cut.
@@ -26,15 +28,22 @@ pub(super) async fn judge(
     place: &Place,
     reason: &str,
 ) -> Result<(), OpenError> {
-    let Place { position, expected, durable_below, was_closed } = *place;
+    let Place { position, expected, durable_below, was_closed, is_misplaced } = *place;
     let next = find_batch_behind(runtime, file, position, expected).await?;
     let next_batch = next.map(|(place, header)| (place, header.base_offset()));
     let has_unwritten_sector = match next_batch {
         Some((next_position, _)) => looks_unwritten(runtime, file, place, next_position).await?,
         None => false,
     };
-    let damage =
-        Damage { position, expected, next_batch, has_unwritten_sector, durable_below, was_closed };
+    let damage = Damage {
+        position,
+        expected,
+        next_batch,
+        has_unwritten_sector,
+        durable_below,
+        was_closed,
+        is_misplaced,
+    };
     match damage.verdict() {
         Verdict::Cut => Ok(()),
         Verdict::Refuse { evidence } => Err(OpenError::Damaged {

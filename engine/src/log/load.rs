@@ -193,11 +193,14 @@ impl Loader<'_> {
         end: Offset,
         last: &Rc<Segment>,
     ) -> Result<(), OpenError> {
-        for &future in found.snapshots.iter().filter(|&&at| end < at) {
-            self.directory.remove(&FileKind::ProducerSnapshot.name(future)).await?;
+        let first = found.segments.keys().next().copied().unwrap_or_default();
+        // Between an older one and the first segment nobody knows what producers have done.
+        let is_of_use = |at: Offset| first <= at && at <= end;
+        for &useless in found.snapshots.iter().filter(|&&at| !is_of_use(at)) {
+            self.directory.remove(&FileKind::ProducerSnapshot.name(useless)).await?;
         }
-        let mut at = found.segments.keys().next().copied().unwrap_or_default();
-        for &snapshot in found.snapshots.iter().rev().filter(|&&at| at <= end) {
+        let mut at = first;
+        for &snapshot in found.snapshots.iter().rev().filter(|&&at| is_of_use(at)) {
             let name = FileKind::ProducerSnapshot.name(snapshot);
             let bytes = self.directory.read_file(&name, SMALL_FILE_BYTES_MAX).await?;
             if let Some(bytes) = bytes
@@ -226,7 +229,7 @@ impl Loader<'_> {
             let file = self.runtime.open_file_to_read(&path).await?;
             let mut scan = Scan::new(self.runtime, &file, 0).await?;
             let mut next = base;
-            while let Ok(batch) = scan.next(next).await? {
+            while let Some(batch) = scan.next_sound(next).await? {
                 next = batch.header().next_offset();
                 if end < next {
                     break;
@@ -345,8 +348,9 @@ impl Loader<'_> {
         };
         let (position, file_len) = (scan.position(), scan.file_len());
         let was_closed = self.was_closed;
-        let place = Place { position, expected: end, durable_below, was_closed };
-        if let Stop::Damage { reason } = &stop {
+        let is_misplaced = matches!(stop, Stop::Damage { is_misplaced: true, .. });
+        let place = Place { position, expected: end, durable_below, was_closed, is_misplaced };
+        if let Stop::Damage { reason, .. } = &stop {
             judge(self.runtime, &file, &place, reason).await?;
             tracing::warn!(
                 file = %path.display(), position, offset = %end,

@@ -60,6 +60,7 @@ pub use producers::{AppendContext, Origin};
 pub use read::LogSlice;
 pub use replay::{Absent, Kept, replay_all};
 pub use retired::{is_deleted, remove_retired, retire_folders, set_aside};
+pub use scan::may_follow;
 pub use state::LogEnds;
 pub use times::TimedOffset;
 pub use upkeep::Ended;

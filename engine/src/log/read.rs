@@ -11,6 +11,7 @@ use bytes::{Bytes, BytesMut};
 use crate::log::Log;
 use crate::log::error::ReadError;
 use crate::log::lookup::Place;
+use crate::log::scan::may_follow;
 use crate::log::segment::Segment;
 use crate::log::window::Window;
 use crate::record::{Batch, BatchHeader, RecordError};
@@ -122,6 +123,7 @@ impl Log {
         let mut next_offset = from;
         let mut start = None;
         let mut taken = 0_usize;
+        let mut last = (from, 0);
         let mut passed = 0_u32;
         // What this process has appended to the active segment came with its checksum just now.
         let is_active = self.state.borrow().active().base() == segment.base();
@@ -142,8 +144,16 @@ impl Log {
                 }
                 Ok(Some(_) | None) => break,
                 // What is sound in front of a damaged place is returned first.
-                Err(_) if start.is_some() => break,
-                Err(error) => return Err(error),
+                Err(error) => {
+                    if walk.goes_back {
+                        let (before, bytes) = last;
+                        (next_offset, taken) = (before, taken.strict_sub(bytes));
+                    }
+                    if taken == 0 {
+                        return Err(error);
+                    }
+                    break;
+                }
             };
             let bytes = header.batch_bytes();
             let is_first = start.is_none();
@@ -166,6 +176,7 @@ impl Log {
             }
             start = start.or(Some(walk.position));
             taken = taken.strict_add(bytes);
+            last = (next_offset, bytes);
             next_offset = header.next_offset();
             walk.pass(&header);
             passed = passed.strict_add(1);
@@ -177,7 +188,7 @@ impl Log {
         let Some(start) = start else {
             return Ok((!reached_end).then_some(LogSlice { slices: Vec::new(), next_offset: from }));
         };
-        if !segment.is_deleted.get() {
+        if !segment.is_deleted.get() && !walk.goes_back {
             self.hints.borrow_mut().leave(segment.base(), next_offset, walk.position);
         }
         if walk.is_continued {
@@ -234,6 +245,9 @@ pub(super) struct Walk<'a> {
     expected: Offset,
     /// A reader has stopped here, or a segment starts: whoever reads this will read on.
     is_continued: bool,
+    /// What follows the last batch that was passed lies before its end: one of the two has a damaged
+    /// offset, which no checksum covers.
+    goes_back: bool,
 }
 
 impl<'a> Walk<'a> {
@@ -246,6 +260,7 @@ impl<'a> Walk<'a> {
             read_bytes,
             expected: segment.base(),
             is_continued: place.is_continued,
+            goes_back: false,
         }
     }
 
@@ -279,8 +294,9 @@ impl<'a> Walk<'a> {
             .look::<{ BatchHeader::BYTES }, _>(self.position, BatchHeader::decode)
             .map_err(|error| self.corrupt(&error))?;
         let end = self.position.strict_add(header.batch_bytes() as u64);
-        if header.base_offset() < self.expected {
+        if !may_follow(header.base_offset(), self.expected) {
             let found = header.base_offset();
+            self.goes_back = found < self.expected;
             return Err(self.corrupt(&format!("{found} is not an offset from {}", self.expected)));
         }
         if self.segment.len.get() < end {

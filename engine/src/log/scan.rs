@@ -15,8 +15,8 @@ pub(super) enum Stop {
     End,
     /// From here on there are zeros only: the padding of an active segment.
     Zeros,
-    /// What is here is not the batch that belongs here.
-    Damage { reason: String },
+    /// What is here is not the batch that belongs here. `is_misplaced`: it is a whole one.
+    Damage { reason: String, is_misplaced: bool },
 }
 
 /// A file that is read in large pieces from some position on.
@@ -89,18 +89,35 @@ impl<'a> Scan<'a> {
         }
     }
 
+    /// As `next`, and passes over what is damaged: what is behind it still counts.
+    pub(super) async fn next_sound(&mut self, expected: Offset) -> Result<Option<Batch>, IoError> {
+        loop {
+            let reason = match self.next(expected).await? {
+                Ok(batch) => return Ok(Some(batch)),
+                Err(Stop::End | Stop::Zeros) => return Ok(None),
+                Err(Stop::Damage { reason, .. }) => reason,
+            };
+            let (runtime, file, position) = (self.runtime, self.file, self.position);
+            let behind = find_batch_behind(runtime, file, position, expected).await?;
+            tracing::warn!(file = %file.path().display(), position, reason, "passed over damage");
+            let Some((place, _)) = behind else { return Ok(None) };
+            self.position = place;
+            self.window.clear();
+        }
+    }
+
     fn check(&self, header: &BatchHeader, expected: Offset) -> Result<Batch, Stop> {
-        let damage = |reason: String| Stop::Damage { reason };
+        let damage = |reason: String| Stop::Damage { reason, is_misplaced: false };
         let Some(bytes) = self.window.get(..header.batch_bytes()) else {
             return Err(damage("the file ends inside of a batch".to_owned()));
         };
-        if header.base_offset() < expected {
-            let found = header.base_offset();
-            return Err(damage(format!("a batch starts at offset {found}")));
-        }
         let batch = Batch::decode(&Bytes::copy_from_slice(bytes));
         let batch = batch.map_err(|error| damage(error.to_string()))?;
         batch.verify_checksum().map_err(|error| damage(error.to_string()))?;
+        if !may_follow(header.base_offset(), expected) {
+            let reason = format!("a batch starts at offset {}", header.base_offset());
+            return Err(Stop::Damage { reason, is_misplaced: true });
+        }
         Ok(batch)
     }
 
@@ -115,7 +132,7 @@ impl<'a> Scan<'a> {
                 } else {
                     "zeros, and something else behind them".to_owned()
                 };
-                return Ok(Stop::Damage { reason });
+                return Ok(Stop::Damage { reason, is_misplaced: false });
             }
             start = start.strict_add(piece.len() as u64);
             if self.file_len <= start {
@@ -129,6 +146,13 @@ impl<'a> Scan<'a> {
             self.runtime.yield_if_needed().await;
         }
     }
+}
+
+/// Whether a batch may start at `base` behind the offsets below `expected` of the same segment.
+/// Compaction leaves gaps; but no segment has more offsets than its index can tell apart. Kafka's
+/// checksum does not cover this field, so that this is what tells of a damaged one.
+pub fn may_follow(base: Offset, expected: Offset) -> bool {
+    expected <= base && expected.distance_to(base) <= u64::from(i32::MAX.unsigned_abs())
 }
 
 fn has_content(piece: &[u8]) -> bool {

@@ -51,8 +51,10 @@ impl Log {
         }
         self.directory.create().await?;
         if let Some(topic) = self.topic_id() {
+            // On the disk before any record: a folder that does not say whose it is would pass for
+            // that of a later topic of its name.
             let content = partition_metadata::encode(topic);
-            self.directory.write_file_unsynced(partition_metadata::FILE, content).await?;
+            self.directory.write_file(partition_metadata::FILE, content).await?;
         }
         let base = self.state.borrow().active().base();
         match self.runtime.create_file(&FileKind::Log.path(self.folder(), base)).await {
@@ -65,8 +67,7 @@ impl Log {
     }
 }
 
-/// The file that says whose the folder is. A power cut may leave it empty; the next start then
-/// writes it again.
+/// The file that says whose the folder is.
 pub(super) fn metadata_file(topic: TopicId) -> FileChange {
     let content = partition_metadata::encode(topic);
     FileChange::write(partition_metadata::FILE.to_owned(), content)

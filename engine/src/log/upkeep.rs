@@ -84,6 +84,7 @@ impl Log {
         let mut doomed = [self.undeleted.take(), doomed].concat();
         let mut renamed = 0_usize;
         let done = async {
+            self.keep_snapshot().await?;
             for segment in &doomed {
                 self.set_aside(segment).await?;
                 renamed = renamed.strict_add(1);
@@ -112,6 +113,20 @@ impl Log {
             }
         });
         Ok(count)
+    }
+
+    /// Syncs what tells of the producers at the first segment that stays. Without it a start would take
+    /// an older snapshot, and miss what the batches that are to go said.
+    async fn keep_snapshot(&self) -> Result<(), IoError> {
+        let first = self.state.borrow().segments.first_key_value().map(|(&base, _)| base);
+        let Some(first) = first else { return Ok(()) };
+        let path = FileKind::ProducerSnapshot.path(self.folder(), first);
+        match self.runtime.open_file(&path).await {
+            Ok(file) => file.sync().await?,
+            Err(error) if error.is_not_found() => return Ok(()),
+            Err(error) => return Err(error),
+        }
+        self.sync_names().await
     }
 
     async fn set_aside(&self, segment: &Segment) -> Result<(), IoError> {

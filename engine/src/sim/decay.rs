@@ -10,6 +10,7 @@ use std::time::Duration;
 use crate::broker::OffsetSpec;
 use crate::io::sim::{Random, Sim};
 use crate::log::format::log_start;
+use crate::log::may_follow;
 use crate::record::BatchHeader;
 use crate::sim::client::Client;
 use crate::sim::failing::Failing;
@@ -33,6 +34,8 @@ struct Rotten {
     may_refuse: bool,
     /// Nothing below this offset may be gone; `None` if nothing at all.
     keeps_below: Option<Offset>,
+    /// It is in the end of a transaction, which then stays open for all that anybody knows.
+    is_in_marker: bool,
 }
 
 /// Kafka gives these no checksum, and nothing else says what they should say.
@@ -72,6 +75,12 @@ impl Rotten {
         let written =
             content.iter().rposition(|byte| *byte != 0).map_or(content.len(), |at| at + 1);
         let at = usize::try_from(random.below(written as u64)).unwrap();
+        let mask = 1 << random.below(8);
+        if chosen == "log"
+            && fits_anyway(content, at, mask, base_of(path), next_base(contents, path))
+        {
+            return None;
+        }
         let path = PathBuf::from(path);
         let folder = path.parent().unwrap();
         let is_in_partition = FOLDERS.iter().all(|top| folder != Path::new(top));
@@ -87,9 +96,15 @@ impl Rotten {
         let is_identity = chosen == "partition.metadata";
         let is_records = chosen == "log" && !was_closed;
         let costs_all = is_journal || is_identity;
-        let keeps_below = if costs_all { Some(Offset::ZERO) } else { batch_at(content, at) };
+        let keeps_below = if costs_all {
+            Some(Offset::ZERO)
+        } else {
+            batch_at(content, at).map(|it| it.base_offset())
+        };
         Some(Self {
-            mask: 1 << random.below(8),
+            is_in_marker: chosen == "log"
+                && batch_at(content, at).is_some_and(|it| it.is_control()),
+            mask,
             at,
             failing,
             may_refuse: !is_in_partition && !is_checkpoint || is_metadata,
@@ -103,16 +118,55 @@ impl Rotten {
     }
 }
 
-/// Where the batch begins that has the byte.
-fn batch_at(segment: &[u8], at: usize) -> Option<Offset> {
+/// The batches of a segment, with their positions.
+fn batches(segment: &[u8]) -> impl Iterator<Item = (usize, BatchHeader)> {
     let mut position = 0;
-    loop {
+    std::iter::from_fn(move || {
         let header = BatchHeader::decode(segment.get(position..)?).ok()?;
+        let start = position;
         position += header.batch_bytes();
-        if at < position {
-            return Some(header.base_offset());
+        Some((start, header))
+    })
+}
+
+/// The batch that has the byte.
+fn batch_at(segment: &[u8], at: usize) -> Option<BatchHeader> {
+    let has = |(position, header): &(usize, BatchHeader)| at < position + header.batch_bytes();
+    batches(segment).find(has).map(|(_, header)| header)
+}
+
+/// A batch's offset has no checksum, and what tells of a rotten one is that it does not fit between
+/// its neighbours. This says whether it does.
+fn fits_anyway(segment: &[u8], at: usize, mask: u8, base: Offset, limit: Offset) -> bool {
+    let mut rotten = segment.to_vec();
+    rotten[at] ^= mask;
+    let mut expected = base;
+    let mut batches = batches(segment).peekable();
+    while let Some((position, header)) = batches.next() {
+        if (position..position + 8).contains(&at) {
+            let Ok(header) = BatchHeader::decode(&rotten[position..]) else { return false };
+            let next = batches.peek().map_or(limit, |(_, next)| next.base_offset());
+            return may_follow(header.base_offset(), expected) && header.next_offset() <= next;
         }
+        expected = header.next_offset();
     }
+    false
+}
+
+fn base_of(path: &str) -> Offset {
+    let name = path.rsplit('/').next().unwrap();
+    Offset::new(name.split('.').next().unwrap().parse().unwrap()).unwrap()
+}
+
+/// The base offset of the segment that follows.
+fn next_base(contents: &[(String, Vec<u8>)], path: &str) -> Offset {
+    let folder = path.rsplit_once('/').unwrap().0;
+    let is_beside = |other: &str| {
+        other.ends_with(".log") && other.rsplit_once('/').is_some_and(|(it, _)| it == folder)
+    };
+    let others = contents.iter().map(|(path, _)| path).filter(|path| is_beside(path));
+    let base = base_of(path);
+    others.map(|path| base_of(path)).filter(|&next| base < next).min().unwrap_or(Offset::MAX)
 }
 
 impl Life {
@@ -121,6 +175,8 @@ impl Life {
         let contents = self.sim.contents();
         let Some(rotten) = Rotten::pick(&contents, was_closed, &mut random) else { return };
         let fork = self.sim.fork(random.next());
+        // It may have ended while its disk was full: then nothing tells what the bit costs.
+        fork.set_capacity(None);
         let goes_on = std::mem::replace(&mut self.sim, fork);
         let model = Rc::new(RefCell::new(self.model.borrow().clone()));
         self.sim.note(format!("what if {rotten:?}"));
@@ -210,6 +266,9 @@ impl Client {
         let end_min = rotten.keeps_below.map_or(known, |below| below.min(known));
         assert!(end_min <= end, "{id:?} ends at {end}, after {known}: {rotten:?}");
         self.model.borrow_mut().ledger(id).cut_at(end);
+        if rotten.is_in_marker {
+            self.model.borrow_mut().ledger(id).transactions.doubt();
+        }
         self.read_all(id).await
     }
 }

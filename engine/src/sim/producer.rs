@@ -241,7 +241,9 @@ impl Client {
                 }
                 Err(failure) => {
                     self.note(format!("{tag:?}: {failure}"));
-                    self.judge(id, tag, &failure);
+                    if self.judge(id, tag, &failure) == State::Refused {
+                        lane.state = State::Refused;
+                    }
                 }
             }
         }
@@ -285,7 +287,7 @@ impl Client {
             }
             AppendFailure::Log(AppendError::Fenced(_))
             | AppendFailure::NotDurable(NotDurable::Fenced(_))
-                if self.may_fail_at(id) =>
+                if self.may_fail_at(id) || !is_live =>
             {
                 State::Dead
             }

@@ -287,7 +287,7 @@ impl Log {
                 Ok(None)
             }
             Err(Stop::End | Stop::Zeros) => Err(damaged(self, segment, scan, &"it ends too early")),
-            Err(Stop::Damage { reason }) => Err(damaged(self, segment, scan, &reason)),
+            Err(Stop::Damage { reason, .. }) => Err(damaged(self, segment, scan, &reason)),
         }
     }
 

@@ -6,6 +6,7 @@ use super::history::{Ledger, Shared, live, recover_and_check};
 use super::*;
 use crate::io::sim::Failure;
 use crate::io::{Fault, Operation};
+use crate::log::format::partition_metadata;
 
 /// Runs the history until the crash, then recovers. Returns the operations of the first run.
 fn crash_once(seed: u64, crash_at: Option<u64>, is_kill: bool) -> u64 {
@@ -188,4 +189,31 @@ fn recovery_can_be_interrupted_anywhere() {
         }
         next.run(recover_and_check(next.runtime(), ledger, seed)).unwrap();
     }
+}
+
+/// A folder that does not say whose it is would be taken for that of a later topic of its name.
+#[test]
+fn a_folder_with_records_says_whose_it_is_whenever_the_power_goes() {
+    let mut with_records = 0;
+    for seed in 0..100_u64 {
+        let sim = machine(seed);
+        let runtime = sim.runtime();
+        let topic = crate::types::TopicId([7; 16]);
+        sim.crash_at_operation(1 + seed % 20);
+        sim.run(async move {
+            let options = LogOptions { topic_id: Some(topic), ..small_options() };
+            let log = Log::unwritten(&runtime, folder(), options);
+            for _ in 0..3 {
+                append_durably(&log, &[batch(3, 700)]).await;
+            }
+        });
+        let after = sim.crash();
+        let records = after.content(&folder().join("00000000000000000000.log"));
+        if records.is_some_and(|bytes| bytes.iter().any(|&byte| byte != 0)) {
+            with_records += 1;
+            let file = after.content(&folder().join(partition_metadata::FILE)).unwrap();
+            assert_eq!(partition_metadata::decode(&file), Ok(topic), "seed {seed}");
+        }
+    }
+    assert!(10 < with_records, "only {with_records} of them had records");
 }

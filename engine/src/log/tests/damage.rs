@@ -287,3 +287,83 @@ fn another_attempt_to_open_a_log_knows_what_the_first_one_knew() {
     assert_eq!(Opening::Clean.again(), Opening::CleanAgain);
     assert_eq!(Opening::CleanAgain.again(), Opening::CleanAgain);
 }
+
+/// T-17: Kafka's checksum does not cover a batch's offset. Whichever of its bits rots, the log is not
+/// cut there by a start, and no reader is given the batch at an offset that it never had.
+#[test]
+fn an_offset_that_rots_is_refused_and_given_to_nobody() {
+    for bit in 0..64_usize {
+        for closed in [false, true] {
+            let (sim, borders) = filled(3, closed);
+            let at = usize::try_from(borders[20]).unwrap() + 7 - bit / 8;
+            sim.corrupt(&segment(), |bytes| bytes[at] ^= 1 << (bit % 8));
+            let before = sim.content(&segment());
+            let refused = recover(&sim);
+            assert!(matches!(refused, Err(OpenError::Damaged { .. })), "bit {bit}: {refused:?}");
+            assert_eq!(sim.content(&segment()), before, "a refusal changes nothing");
+            if !closed {
+                continue;
+            }
+            let runtime = sim.runtime();
+            sim.run(async move {
+                let log = open(&runtime, small_options(), Opening::Clean).await;
+                let (mut next, end) = (Offset::ZERO, log.ends().log_end);
+                let error = loop {
+                    let slice = match log.read(next, end, 5000, true).await {
+                        Ok(slice) => slice,
+                        Err(error) => break error,
+                    };
+                    next = slice.next_offset;
+                    for batch in Batches::new(slice.into_bytes()) {
+                        let header = *batch.unwrap().header();
+                        let number = usize::try_from(header.base_offset().get() / 2).unwrap();
+                        assert_eq!(header.next_offset(), offset(2 * number as u64 + 2));
+                        assert_ne!(number, 20, "bit {bit}");
+                    }
+                };
+                assert!(matches!(error, ReadError::Corrupt { .. }), "bit {bit}: {error}");
+                // An offset that goes back may be that of the batch before, too.
+                assert!(offset(38) <= next, "bit {bit}: what is before can be read, to {next}");
+            })
+            .unwrap();
+        }
+    }
+}
+
+/// T-17: a start that has to find out again what producers have done passes over a batch that has rotted:
+/// the markers and numbers behind it still count.
+#[test]
+fn what_producers_did_behind_a_rotten_batch_is_known_without_a_snapshot() {
+    let sim = machine(8);
+    let runtime = sim.runtime();
+    let sequenced = |sequence: u32| {
+        let producer = crate::types::ProducerId::new(5).unwrap();
+        let epoch = crate::types::ProducerEpoch::ZERO;
+        let mut builder = BatchBuilder::new(Compression::None);
+        builder = builder.with_producer(producer, epoch, crate::types::Sequence::new(sequence));
+        builder.append(Timestamp(1_700_000_000_000), None, Some(&[7; 900]), &[]);
+        builder.finish_checked()
+    };
+    let middle = sim
+        .run(async move {
+            let log = open(&runtime, small_options(), Opening::Clean).await;
+            let mut middle = 0;
+            for sequence in 0..10 {
+                middle = if sequence == 5 { log.size_bytes() } else { middle };
+                append_durably(&log, &[sequenced(sequence)]).await;
+            }
+            log.close().await.unwrap();
+            middle
+        })
+        .unwrap();
+    let next = sim.restart();
+    next.corrupt(&segment(), |bytes| bytes[usize::try_from(middle).unwrap() + 200] ^= 1);
+    next.corrupt(&folder().join("00000000000000000010.snapshot"), |bytes| bytes.clear());
+    let runtime = next.runtime();
+    let story = async move {
+        let log = open(&runtime, small_options(), Opening::Clean).await;
+        assert!(append(&log, &[sequenced(9)]).await.is_duplicate);
+        assert_eq!(append(&log, &[sequenced(10)]).await.base_offset, offset(10));
+    };
+    assert!(next.run(story).is_some());
+}

@@ -5,6 +5,7 @@ use std::path::Path;
 use engine::log::format::leader_epoch_checkpoint::{self, EpochCache};
 use engine::log::format::transaction_index::TransactionIndex;
 use engine::log::format::{partition_metadata, producer_snapshot};
+use engine::log::may_follow;
 use engine::types::Offset;
 use serde::Serialize;
 
@@ -111,6 +112,9 @@ fn segment(
         walk.order.observe(header, &mut found);
         if header.base_offset() < files.base {
             found.push(format!("offset {} lies before the file's first", header.base_offset()));
+        } else if !may_follow(header.base_offset(), files.base) {
+            let base = header.base_offset();
+            found.push(format!("offset {base} is farther from the file's first than one may be"));
         }
         if next.is_some_and(|next| next <= header.last_offset()) {
             found.push(format!("offset {} belongs to the next file", header.last_offset()));

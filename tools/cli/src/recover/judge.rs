@@ -86,6 +86,7 @@ fn verdict(reader: &Reader, segment: &Segment, bad: &Bad) -> Result<Verdict, Fai
         has_unwritten_sector,
         durable_below: if reader.was_closed { Offset::ZERO } else { reader.recovery_point },
         was_closed: reader.was_closed,
+        is_misplaced: bad.is_misplaced,
     };
     Ok(damage.verdict())
 }

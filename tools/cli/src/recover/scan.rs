@@ -1,7 +1,8 @@
 //! Which stretches of a segment are sound batches, and which are not. Behind a bad place the reading
 //! goes on with the next batch whose checksum is right.
 
-use engine::record::{Batch, BatchHeader};
+use engine::log::may_follow;
+use engine::record::{Batch, BatchHeader, RecordError};
 use engine::types::Offset;
 use engine::types::limits::{BATCH_BYTES_MAX, SCAN_READ_BYTES};
 
@@ -32,6 +33,8 @@ pub struct Bad {
     pub claimed_next: Option<Offset>,
     /// The next sound batch of the segment.
     pub next_batch: Option<(u64, Offset)>,
+    /// A whole batch is there whose offset cannot be right.
+    pub is_misplaced: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -88,14 +91,27 @@ pub fn scan(
             position,
             bytes,
             expected,
-            reason,
+            reason: reason.text,
             claimed_next,
             next_batch,
+            is_misplaced: reason.is_misplaced,
         }));
         position = end;
     }
     stretches.extend(run.map(Stretch::Sound));
     Ok(stretches)
+}
+
+/// Why there is no batch at a position.
+struct Reason {
+    text: String,
+    is_misplaced: bool,
+}
+
+impl From<RecordError> for Reason {
+    fn from(error: RecordError) -> Self {
+        Self { text: error.to_string(), is_misplaced: false }
+    }
 }
 
 /// The sound batch at a position, or why there is none.
@@ -104,34 +120,36 @@ fn batch_at(
     position: u64,
     expected: Offset,
     limit: Offset,
-) -> Result<Result<Batch, String>, Failure> {
+) -> Result<Result<Batch, Reason>, Failure> {
     let header = match BatchHeader::decode(&view.read_at(position, BatchHeader::BYTES)?) {
         Ok(header) => header,
-        Err(error) => return Ok(Err(error.to_string())),
+        Err(error) => return Ok(Err(error.into())),
     };
     let needed = header.batch_bytes();
-    if header.base_offset() < expected {
-        return Ok(Err(format!(
-            "a batch starts at offset {}, where {expected} is due",
-            header.base_offset()
-        )));
-    }
     if BATCH_BYTES_MAX < needed {
-        return Ok(Err(format!("a batch of {needed} bytes is announced, more than one may have")));
+        let text = format!("a batch of {needed} bytes is announced, more than one may have");
+        return Ok(Err(Reason { text, is_misplaced: false }));
     }
     let bytes = view.read_at(position, needed)?;
     if bytes.len() < needed {
-        return Ok(Err(format!("{} bytes of a batch of {needed} are there", bytes.len())));
+        let text = format!("{} bytes of a batch of {needed} are there", bytes.len());
+        return Ok(Err(Reason { text, is_misplaced: false }));
     }
     let batch = match Batch::decode(&bytes) {
         Ok(batch) => batch,
-        Err(error) => return Ok(Err(error.to_string())),
+        Err(error) => return Ok(Err(error.into())),
     };
     if let Err(error) = batch.verify_checksum() {
-        return Ok(Err(error.to_string()));
+        return Ok(Err(error.into()));
+    }
+    if !may_follow(header.base_offset(), expected) {
+        let found = header.base_offset();
+        let text = format!("a batch starts at offset {found}, where {expected} is due");
+        return Ok(Err(Reason { text, is_misplaced: true }));
     }
     if limit < header.next_offset() {
-        return Ok(Err(format!("offset {} belongs to the next segment", header.last_offset())));
+        let text = format!("offset {} belongs to the next segment", header.last_offset());
+        return Ok(Err(Reason { text, is_misplaced: true }));
     }
     Ok(Ok(batch))
 }
