@@ -11,7 +11,7 @@ use thiserror::Error;
 use crate::io::probe;
 use crate::io::read_cache::ReadCacheOptions;
 use crate::io::runtime::Runtime;
-use crate::io::turn;
+use crate::io::{slice, turn};
 use crate::types::CoreId;
 use crate::types::limits::READ_CACHE_BYTES_MIN;
 
@@ -105,6 +105,7 @@ where
                 if ready.send(()).is_err() {
                     tracing::debug!(%core, "nobody waits for this core to start");
                 }
+                slice::shorten();
                 turn::start_heartbeat();
                 main(Runtime::uring(core, open_files_max, read_cache), core).await
             })

@@ -27,6 +27,7 @@ mod shared_sync;
 #[cfg(test)]
 pub(crate) mod sim;
 mod sleep;
+mod slice;
 mod space;
 mod spare;
 mod turn;
