@@ -21,5 +21,11 @@ pub use frame::{
 /// A message that asks, and knows how it is answered.
 pub trait Request: Schema {
     const KEY: ApiKey;
-    type Response: Schema;
+    type Response: Throttled;
+}
+
+/// A message that answers.
+pub trait Throttled: Schema {
+    /// For how long its client is to send nothing. Versions that cannot say it leave it out.
+    fn set_throttle_time(&mut self, milliseconds: i32);
 }

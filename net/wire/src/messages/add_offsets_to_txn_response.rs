@@ -6,6 +6,8 @@ use codec::{
     DecodeError, EncodeError, Message, Reader, Schema, UnknownTags, Writer, must_be_default,
 };
 
+use crate::Throttled;
+
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct AddOffsetsToTxnResponse {
     pub throttle_time_ms: i32,
@@ -54,4 +56,10 @@ impl Message for AddOffsetsToTxnResponse {
 impl Schema for AddOffsetsToTxnResponse {
     const NAME: &'static str = "AddOffsetsToTxnResponse";
     const VERSIONS: RangeInclusive<i16> = 0..=4;
+}
+
+impl Throttled for AddOffsetsToTxnResponse {
+    fn set_throttle_time(&mut self, milliseconds: i32) {
+        self.throttle_time_ms = milliseconds;
+    }
 }

@@ -6,6 +6,8 @@ use codec::{
     DecodeError, EncodeError, Message, Reader, Schema, UnknownTags, Writer, must_be_default,
 };
 
+use crate::Throttled;
+
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct AddPartitionsToTxnResponse {
     pub throttle_time_ms: i32,
@@ -86,6 +88,12 @@ impl Message for AddPartitionsToTxnResponse {
 impl Schema for AddPartitionsToTxnResponse {
     const NAME: &'static str = "AddPartitionsToTxnResponse";
     const VERSIONS: RangeInclusive<i16> = 0..=5;
+}
+
+impl Throttled for AddPartitionsToTxnResponse {
+    fn set_throttle_time(&mut self, milliseconds: i32) {
+        self.throttle_time_ms = milliseconds;
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Default)]

@@ -4,6 +4,8 @@ use std::ops::RangeInclusive;
 
 use codec::{DecodeError, EncodeError, Message, Reader, Schema, UnknownTags, Writer};
 
+use crate::Throttled;
+
 #[derive(Clone, Debug, PartialEq)]
 pub struct AddRaftVoterResponse {
     pub throttle_time_ms: i32,
@@ -52,4 +54,10 @@ impl Message for AddRaftVoterResponse {
 impl Schema for AddRaftVoterResponse {
     const NAME: &'static str = "AddRaftVoterResponse";
     const VERSIONS: RangeInclusive<i16> = 0..=1;
+}
+
+impl Throttled for AddRaftVoterResponse {
+    fn set_throttle_time(&mut self, milliseconds: i32) {
+        self.throttle_time_ms = milliseconds;
+    }
 }

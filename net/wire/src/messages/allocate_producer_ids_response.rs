@@ -4,6 +4,8 @@ use std::ops::RangeInclusive;
 
 use codec::{DecodeError, EncodeError, Message, Reader, Schema, UnknownTags, Writer};
 
+use crate::Throttled;
+
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct AllocateProducerIdsResponse {
     pub throttle_time_ms: i32,
@@ -44,4 +46,10 @@ impl Message for AllocateProducerIdsResponse {
 impl Schema for AllocateProducerIdsResponse {
     const NAME: &'static str = "AllocateProducerIdsResponse";
     const VERSIONS: RangeInclusive<i16> = 0..=0;
+}
+
+impl Throttled for AllocateProducerIdsResponse {
+    fn set_throttle_time(&mut self, milliseconds: i32) {
+        self.throttle_time_ms = milliseconds;
+    }
 }

@@ -6,6 +6,8 @@ use codec::{
     DecodeError, EncodeError, Message, Reader, Schema, UnknownTags, Writer, must_be_default,
 };
 
+use crate::Throttled;
+
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct AlterConfigsResponse {
     pub throttle_time_ms: i32,
@@ -54,6 +56,12 @@ impl Message for AlterConfigsResponse {
 impl Schema for AlterConfigsResponse {
     const NAME: &'static str = "AlterConfigsResponse";
     const VERSIONS: RangeInclusive<i16> = 0..=2;
+}
+
+impl Throttled for AlterConfigsResponse {
+    fn set_throttle_time(&mut self, milliseconds: i32) {
+        self.throttle_time_ms = milliseconds;
+    }
 }
 
 #[derive(Clone, Debug, PartialEq)]

@@ -7,6 +7,8 @@ use codec::{
     must_be_default,
 };
 
+use crate::Throttled;
+
 #[derive(Clone, Debug, PartialEq)]
 pub struct ApiVersionsResponse {
     pub error_code: i16,
@@ -118,6 +120,12 @@ impl Message for ApiVersionsResponse {
 impl Schema for ApiVersionsResponse {
     const NAME: &'static str = "ApiVersionsResponse";
     const VERSIONS: RangeInclusive<i16> = 0..=4;
+}
+
+impl Throttled for ApiVersionsResponse {
+    fn set_throttle_time(&mut self, milliseconds: i32) {
+        self.throttle_time_ms = milliseconds;
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Default)]

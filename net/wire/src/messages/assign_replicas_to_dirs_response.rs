@@ -4,6 +4,8 @@ use std::ops::RangeInclusive;
 
 use codec::{DecodeError, EncodeError, Message, Reader, Schema, UnknownTags, Uuid, Writer};
 
+use crate::Throttled;
+
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct AssignReplicasToDirsResponse {
     pub throttle_time_ms: i32,
@@ -41,6 +43,12 @@ impl Message for AssignReplicasToDirsResponse {
 impl Schema for AssignReplicasToDirsResponse {
     const NAME: &'static str = "AssignReplicasToDirsResponse";
     const VERSIONS: RangeInclusive<i16> = 0..=0;
+}
+
+impl Throttled for AssignReplicasToDirsResponse {
+    fn set_throttle_time(&mut self, milliseconds: i32) {
+        self.throttle_time_ms = milliseconds;
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Default)]

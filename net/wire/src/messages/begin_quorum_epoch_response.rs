@@ -7,6 +7,8 @@ use codec::{
     must_be_default,
 };
 
+use crate::Throttled;
+
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct BeginQuorumEpochResponse {
     pub error_code: i16,
@@ -77,6 +79,10 @@ impl Message for BeginQuorumEpochResponse {
 impl Schema for BeginQuorumEpochResponse {
     const NAME: &'static str = "BeginQuorumEpochResponse";
     const VERSIONS: RangeInclusive<i16> = 0..=1;
+}
+
+impl Throttled for BeginQuorumEpochResponse {
+    fn set_throttle_time(&mut self, milliseconds: i32) {}
 }
 
 #[derive(Clone, Debug, PartialEq, Default)]

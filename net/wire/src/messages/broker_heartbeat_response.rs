@@ -4,6 +4,8 @@ use std::ops::RangeInclusive;
 
 use codec::{DecodeError, EncodeError, Message, Reader, Schema, UnknownTags, Writer};
 
+use crate::Throttled;
+
 #[derive(Clone, Debug, PartialEq)]
 pub struct BrokerHeartbeatResponse {
     pub throttle_time_ms: i32,
@@ -60,4 +62,10 @@ impl Message for BrokerHeartbeatResponse {
 impl Schema for BrokerHeartbeatResponse {
     const NAME: &'static str = "BrokerHeartbeatResponse";
     const VERSIONS: RangeInclusive<i16> = 0..=2;
+}
+
+impl Throttled for BrokerHeartbeatResponse {
+    fn set_throttle_time(&mut self, milliseconds: i32) {
+        self.throttle_time_ms = milliseconds;
+    }
 }

@@ -4,6 +4,8 @@ use std::ops::RangeInclusive;
 
 use codec::{DecodeError, EncodeError, Message, Reader, Schema, UnknownTags, Writer};
 
+use crate::Throttled;
+
 #[derive(Clone, Debug, PartialEq)]
 pub struct BrokerRegistrationResponse {
     pub throttle_time_ms: i32,
@@ -52,4 +54,10 @@ impl Message for BrokerRegistrationResponse {
 impl Schema for BrokerRegistrationResponse {
     const NAME: &'static str = "BrokerRegistrationResponse";
     const VERSIONS: RangeInclusive<i16> = 0..=4;
+}
+
+impl Throttled for BrokerRegistrationResponse {
+    fn set_throttle_time(&mut self, milliseconds: i32) {
+        self.throttle_time_ms = milliseconds;
+    }
 }

@@ -4,6 +4,8 @@ use std::ops::RangeInclusive;
 
 use codec::{DecodeError, EncodeError, Message, Reader, Schema, UnknownTags, Uuid, Writer};
 
+use crate::Throttled;
+
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct ConsumerGroupDescribeResponse {
     pub throttle_time_ms: i32,
@@ -38,6 +40,12 @@ impl Message for ConsumerGroupDescribeResponse {
 impl Schema for ConsumerGroupDescribeResponse {
     const NAME: &'static str = "ConsumerGroupDescribeResponse";
     const VERSIONS: RangeInclusive<i16> = 0..=1;
+}
+
+impl Throttled for ConsumerGroupDescribeResponse {
+    fn set_throttle_time(&mut self, milliseconds: i32) {
+        self.throttle_time_ms = milliseconds;
+    }
 }
 
 #[derive(Clone, Debug, PartialEq)]

@@ -7,6 +7,8 @@ use codec::{
     DecodeError, EncodeError, Message, Reader, Schema, UnknownTags, Writer, must_be_default,
 };
 
+use crate::Throttled;
+
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct CreateDelegationTokenResponse {
     pub error_code: i16,
@@ -106,4 +108,10 @@ impl Message for CreateDelegationTokenResponse {
 impl Schema for CreateDelegationTokenResponse {
     const NAME: &'static str = "CreateDelegationTokenResponse";
     const VERSIONS: RangeInclusive<i16> = 1..=3;
+}
+
+impl Throttled for CreateDelegationTokenResponse {
+    fn set_throttle_time(&mut self, milliseconds: i32) {
+        self.throttle_time_ms = milliseconds;
+    }
 }

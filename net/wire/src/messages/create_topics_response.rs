@@ -7,6 +7,8 @@ use codec::{
     must_be_default,
 };
 
+use crate::Throttled;
+
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct CreateTopicsResponse {
     pub throttle_time_ms: i32,
@@ -55,6 +57,12 @@ impl Message for CreateTopicsResponse {
 impl Schema for CreateTopicsResponse {
     const NAME: &'static str = "CreateTopicsResponse";
     const VERSIONS: RangeInclusive<i16> = 2..=7;
+}
+
+impl Throttled for CreateTopicsResponse {
+    fn set_throttle_time(&mut self, milliseconds: i32) {
+        self.throttle_time_ms = milliseconds;
+    }
 }
 
 #[derive(Clone, Debug, PartialEq)]

@@ -6,6 +6,8 @@ use codec::{
     DecodeError, EncodeError, Message, Reader, Schema, UnknownTags, Writer, must_be_default,
 };
 
+use crate::Throttled;
+
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct DeleteRecordsResponse {
     pub throttle_time_ms: i32,
@@ -54,6 +56,12 @@ impl Message for DeleteRecordsResponse {
 impl Schema for DeleteRecordsResponse {
     const NAME: &'static str = "DeleteRecordsResponse";
     const VERSIONS: RangeInclusive<i16> = 0..=2;
+}
+
+impl Throttled for DeleteRecordsResponse {
+    fn set_throttle_time(&mut self, milliseconds: i32) {
+        self.throttle_time_ms = milliseconds;
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Default)]

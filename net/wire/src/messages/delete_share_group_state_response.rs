@@ -4,6 +4,8 @@ use std::ops::RangeInclusive;
 
 use codec::{DecodeError, EncodeError, Message, Reader, Schema, UnknownTags, Uuid, Writer};
 
+use crate::Throttled;
+
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct DeleteShareGroupStateResponse {
     pub results: Vec<DeleteStateResult>,
@@ -35,6 +37,10 @@ impl Message for DeleteShareGroupStateResponse {
 impl Schema for DeleteShareGroupStateResponse {
     const NAME: &'static str = "DeleteShareGroupStateResponse";
     const VERSIONS: RangeInclusive<i16> = 0..=0;
+}
+
+impl Throttled for DeleteShareGroupStateResponse {
+    fn set_throttle_time(&mut self, milliseconds: i32) {}
 }
 
 #[derive(Clone, Debug, PartialEq, Default)]

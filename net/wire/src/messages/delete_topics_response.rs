@@ -7,6 +7,8 @@ use codec::{
     required,
 };
 
+use crate::Throttled;
+
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct DeleteTopicsResponse {
     pub throttle_time_ms: i32,
@@ -55,6 +57,12 @@ impl Message for DeleteTopicsResponse {
 impl Schema for DeleteTopicsResponse {
     const NAME: &'static str = "DeleteTopicsResponse";
     const VERSIONS: RangeInclusive<i16> = 1..=6;
+}
+
+impl Throttled for DeleteTopicsResponse {
+    fn set_throttle_time(&mut self, milliseconds: i32) {
+        self.throttle_time_ms = milliseconds;
+    }
 }
 
 #[derive(Clone, Debug, PartialEq)]

@@ -6,6 +6,8 @@ use codec::{
     DecodeError, EncodeError, Message, Reader, Schema, UnknownTags, Writer, must_be_default,
 };
 
+use crate::Throttled;
+
 #[derive(Clone, Debug, PartialEq)]
 pub struct DescribeAclsResponse {
     pub throttle_time_ms: i32,
@@ -72,6 +74,12 @@ impl Message for DescribeAclsResponse {
 impl Schema for DescribeAclsResponse {
     const NAME: &'static str = "DescribeAclsResponse";
     const VERSIONS: RangeInclusive<i16> = 1..=3;
+}
+
+impl Throttled for DescribeAclsResponse {
+    fn set_throttle_time(&mut self, milliseconds: i32) {
+        self.throttle_time_ms = milliseconds;
+    }
 }
 
 #[derive(Clone, Debug, PartialEq)]

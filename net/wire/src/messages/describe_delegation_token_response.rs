@@ -7,6 +7,8 @@ use codec::{
     DecodeError, EncodeError, Message, Reader, Schema, UnknownTags, Writer, must_be_default,
 };
 
+use crate::Throttled;
+
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct DescribeDelegationTokenResponse {
     pub error_code: i16,
@@ -58,6 +60,12 @@ impl Message for DescribeDelegationTokenResponse {
 impl Schema for DescribeDelegationTokenResponse {
     const NAME: &'static str = "DescribeDelegationTokenResponse";
     const VERSIONS: RangeInclusive<i16> = 1..=3;
+}
+
+impl Throttled for DescribeDelegationTokenResponse {
+    fn set_throttle_time(&mut self, milliseconds: i32) {
+        self.throttle_time_ms = milliseconds;
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Default)]

@@ -7,6 +7,8 @@ use codec::{
     DecodeError, EncodeError, Message, Reader, Schema, UnknownTags, Writer, must_be_default,
 };
 
+use crate::Throttled;
+
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct DescribeGroupsResponse {
     pub throttle_time_ms: i32,
@@ -57,6 +59,12 @@ impl Message for DescribeGroupsResponse {
 impl Schema for DescribeGroupsResponse {
     const NAME: &'static str = "DescribeGroupsResponse";
     const VERSIONS: RangeInclusive<i16> = 0..=6;
+}
+
+impl Throttled for DescribeGroupsResponse {
+    fn set_throttle_time(&mut self, milliseconds: i32) {
+        self.throttle_time_ms = milliseconds;
+    }
 }
 
 #[derive(Clone, Debug, PartialEq)]

@@ -6,6 +6,8 @@ use codec::{
     DecodeError, EncodeError, Message, Reader, Schema, UnknownTags, Writer, must_be_default,
 };
 
+use crate::Throttled;
+
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct DescribeLogDirsResponse {
     pub throttle_time_ms: i32,
@@ -59,6 +61,12 @@ impl Message for DescribeLogDirsResponse {
 impl Schema for DescribeLogDirsResponse {
     const NAME: &'static str = "DescribeLogDirsResponse";
     const VERSIONS: RangeInclusive<i16> = 1..=5;
+}
+
+impl Throttled for DescribeLogDirsResponse {
+    fn set_throttle_time(&mut self, milliseconds: i32) {
+        self.throttle_time_ms = milliseconds;
+    }
 }
 
 #[derive(Clone, Debug, PartialEq)]

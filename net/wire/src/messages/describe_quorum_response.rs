@@ -6,6 +6,8 @@ use codec::{
     DecodeError, EncodeError, Message, Reader, Schema, UnknownTags, Uuid, Writer, must_be_default,
 };
 
+use crate::Throttled;
+
 #[derive(Clone, Debug, PartialEq)]
 pub struct DescribeQuorumResponse {
     pub error_code: i16,
@@ -68,6 +70,10 @@ impl Message for DescribeQuorumResponse {
 impl Schema for DescribeQuorumResponse {
     const NAME: &'static str = "DescribeQuorumResponse";
     const VERSIONS: RangeInclusive<i16> = 0..=2;
+}
+
+impl Throttled for DescribeQuorumResponse {
+    fn set_throttle_time(&mut self, milliseconds: i32) {}
 }
 
 #[derive(Clone, Debug, PartialEq, Default)]

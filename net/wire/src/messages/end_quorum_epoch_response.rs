@@ -7,6 +7,8 @@ use codec::{
     must_be_default,
 };
 
+use crate::Throttled;
+
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct EndQuorumEpochResponse {
     pub error_code: i16,
@@ -77,6 +79,10 @@ impl Message for EndQuorumEpochResponse {
 impl Schema for EndQuorumEpochResponse {
     const NAME: &'static str = "EndQuorumEpochResponse";
     const VERSIONS: RangeInclusive<i16> = 0..=1;
+}
+
+impl Throttled for EndQuorumEpochResponse {
+    fn set_throttle_time(&mut self, milliseconds: i32) {}
 }
 
 #[derive(Clone, Debug, PartialEq, Default)]

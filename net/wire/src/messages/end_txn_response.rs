@@ -6,6 +6,8 @@ use codec::{
     DecodeError, EncodeError, Message, Reader, Schema, UnknownTags, Writer, must_be_default,
 };
 
+use crate::Throttled;
+
 #[derive(Clone, Debug, PartialEq)]
 pub struct EndTxnResponse {
     pub throttle_time_ms: i32,
@@ -76,4 +78,10 @@ impl Message for EndTxnResponse {
 impl Schema for EndTxnResponse {
     const NAME: &'static str = "EndTxnResponse";
     const VERSIONS: RangeInclusive<i16> = 0..=5;
+}
+
+impl Throttled for EndTxnResponse {
+    fn set_throttle_time(&mut self, milliseconds: i32) {
+        self.throttle_time_ms = milliseconds;
+    }
 }

@@ -5,6 +5,8 @@ use std::ops::RangeInclusive;
 use bytes::Bytes;
 use codec::{DecodeError, EncodeError, Message, Reader, Schema, UnknownTags, Writer};
 
+use crate::Throttled;
+
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct EnvelopeResponse {
     pub response_data: Option<Bytes>,
@@ -39,4 +41,8 @@ impl Message for EnvelopeResponse {
 impl Schema for EnvelopeResponse {
     const NAME: &'static str = "EnvelopeResponse";
     const VERSIONS: RangeInclusive<i16> = 0..=0;
+}
+
+impl Throttled for EnvelopeResponse {
+    fn set_throttle_time(&mut self, milliseconds: i32) {}
 }

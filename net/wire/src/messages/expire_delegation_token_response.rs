@@ -6,6 +6,8 @@ use codec::{
     DecodeError, EncodeError, Message, Reader, Schema, UnknownTags, Writer, must_be_default,
 };
 
+use crate::Throttled;
+
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct ExpireDelegationTokenResponse {
     pub error_code: i16,
@@ -57,4 +59,10 @@ impl Message for ExpireDelegationTokenResponse {
 impl Schema for ExpireDelegationTokenResponse {
     const NAME: &'static str = "ExpireDelegationTokenResponse";
     const VERSIONS: RangeInclusive<i16> = 1..=2;
+}
+
+impl Throttled for ExpireDelegationTokenResponse {
+    fn set_throttle_time(&mut self, milliseconds: i32) {
+        self.throttle_time_ms = milliseconds;
+    }
 }

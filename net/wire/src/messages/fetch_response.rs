@@ -7,6 +7,8 @@ use codec::{
     Writer, must_be_default,
 };
 
+use crate::Throttled;
+
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct FetchResponse {
     pub throttle_time_ms: i32,
@@ -90,6 +92,12 @@ impl Message for FetchResponse {
 impl Schema for FetchResponse {
     const NAME: &'static str = "FetchResponse";
     const VERSIONS: RangeInclusive<i16> = 4..=18;
+}
+
+impl Throttled for FetchResponse {
+    fn set_throttle_time(&mut self, milliseconds: i32) {
+        self.throttle_time_ms = milliseconds;
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Default)]

@@ -6,6 +6,8 @@ use codec::{
     DecodeError, EncodeError, Message, Reader, Schema, UnknownTags, Writer, must_be_default,
 };
 
+use crate::Throttled;
+
 #[derive(Clone, Debug, PartialEq)]
 pub struct FindCoordinatorResponse {
     pub throttle_time_ms: i32,
@@ -116,6 +118,12 @@ impl Message for FindCoordinatorResponse {
 impl Schema for FindCoordinatorResponse {
     const NAME: &'static str = "FindCoordinatorResponse";
     const VERSIONS: RangeInclusive<i16> = 0..=6;
+}
+
+impl Throttled for FindCoordinatorResponse {
+    fn set_throttle_time(&mut self, milliseconds: i32) {
+        self.throttle_time_ms = milliseconds;
+    }
 }
 
 #[derive(Clone, Debug, PartialEq)]

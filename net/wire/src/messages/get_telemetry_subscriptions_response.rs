@@ -4,6 +4,8 @@ use std::ops::RangeInclusive;
 
 use codec::{DecodeError, EncodeError, Message, Reader, Schema, UnknownTags, Uuid, Writer};
 
+use crate::Throttled;
+
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct GetTelemetrySubscriptionsResponse {
     pub throttle_time_ms: i32,
@@ -59,4 +61,10 @@ impl Message for GetTelemetrySubscriptionsResponse {
 impl Schema for GetTelemetrySubscriptionsResponse {
     const NAME: &'static str = "GetTelemetrySubscriptionsResponse";
     const VERSIONS: RangeInclusive<i16> = 0..=0;
+}
+
+impl Throttled for GetTelemetrySubscriptionsResponse {
+    fn set_throttle_time(&mut self, milliseconds: i32) {
+        self.throttle_time_ms = milliseconds;
+    }
 }

@@ -6,6 +6,8 @@ use codec::{
     DecodeError, EncodeError, Message, Reader, Schema, UnknownTags, Writer, must_be_default,
 };
 
+use crate::Throttled;
+
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct HeartbeatResponse {
     pub throttle_time_ms: i32,
@@ -56,4 +58,10 @@ impl Message for HeartbeatResponse {
 impl Schema for HeartbeatResponse {
     const NAME: &'static str = "HeartbeatResponse";
     const VERSIONS: RangeInclusive<i16> = 0..=4;
+}
+
+impl Throttled for HeartbeatResponse {
+    fn set_throttle_time(&mut self, milliseconds: i32) {
+        self.throttle_time_ms = milliseconds;
+    }
 }

@@ -6,6 +6,8 @@ use codec::{
     DecodeError, EncodeError, Message, Reader, Schema, UnknownTags, Writer, must_be_default,
 };
 
+use crate::Throttled;
+
 #[derive(Clone, Debug, PartialEq)]
 pub struct InitProducerIdResponse {
     pub throttle_time_ms: i32,
@@ -96,4 +98,10 @@ impl Message for InitProducerIdResponse {
 impl Schema for InitProducerIdResponse {
     const NAME: &'static str = "InitProducerIdResponse";
     const VERSIONS: RangeInclusive<i16> = 0..=6;
+}
+
+impl Throttled for InitProducerIdResponse {
+    fn set_throttle_time(&mut self, milliseconds: i32) {
+        self.throttle_time_ms = milliseconds;
+    }
 }

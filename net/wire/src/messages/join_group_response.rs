@@ -8,6 +8,8 @@ use codec::{
     required,
 };
 
+use crate::Throttled;
+
 #[derive(Clone, Debug, PartialEq)]
 pub struct JoinGroupResponse {
     pub throttle_time_ms: i32,
@@ -117,6 +119,12 @@ impl Message for JoinGroupResponse {
 impl Schema for JoinGroupResponse {
     const NAME: &'static str = "JoinGroupResponse";
     const VERSIONS: RangeInclusive<i16> = 0..=9;
+}
+
+impl Throttled for JoinGroupResponse {
+    fn set_throttle_time(&mut self, milliseconds: i32) {
+        self.throttle_time_ms = milliseconds;
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Default)]

@@ -6,6 +6,8 @@ use codec::{
     DecodeError, EncodeError, Message, Reader, Schema, UnknownTags, Writer, must_be_default,
 };
 
+use crate::Throttled;
+
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct LeaveGroupResponse {
     pub throttle_time_ms: i32,
@@ -63,6 +65,12 @@ impl Message for LeaveGroupResponse {
 impl Schema for LeaveGroupResponse {
     const NAME: &'static str = "LeaveGroupResponse";
     const VERSIONS: RangeInclusive<i16> = 0..=5;
+}
+
+impl Throttled for LeaveGroupResponse {
+    fn set_throttle_time(&mut self, milliseconds: i32) {
+        self.throttle_time_ms = milliseconds;
+    }
 }
 
 #[derive(Clone, Debug, PartialEq)]

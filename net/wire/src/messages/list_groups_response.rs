@@ -6,6 +6,8 @@ use codec::{
     DecodeError, EncodeError, Message, Reader, Schema, UnknownTags, Writer, must_be_default,
 };
 
+use crate::Throttled;
+
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct ListGroupsResponse {
     pub throttle_time_ms: i32,
@@ -59,6 +61,12 @@ impl Message for ListGroupsResponse {
 impl Schema for ListGroupsResponse {
     const NAME: &'static str = "ListGroupsResponse";
     const VERSIONS: RangeInclusive<i16> = 0..=5;
+}
+
+impl Throttled for ListGroupsResponse {
+    fn set_throttle_time(&mut self, milliseconds: i32) {
+        self.throttle_time_ms = milliseconds;
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Default)]

@@ -6,6 +6,8 @@ use codec::{
     DecodeError, EncodeError, Message, Reader, Schema, UnknownTags, Writer, must_be_default,
 };
 
+use crate::Throttled;
+
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct ListOffsetsResponse {
     pub throttle_time_ms: i32,
@@ -56,6 +58,12 @@ impl Message for ListOffsetsResponse {
 impl Schema for ListOffsetsResponse {
     const NAME: &'static str = "ListOffsetsResponse";
     const VERSIONS: RangeInclusive<i16> = 1..=11;
+}
+
+impl Throttled for ListOffsetsResponse {
+    fn set_throttle_time(&mut self, milliseconds: i32) {
+        self.throttle_time_ms = milliseconds;
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Default)]

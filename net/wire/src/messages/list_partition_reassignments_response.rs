@@ -4,6 +4,8 @@ use std::ops::RangeInclusive;
 
 use codec::{DecodeError, EncodeError, Message, Reader, Schema, UnknownTags, Writer};
 
+use crate::Throttled;
+
 #[derive(Clone, Debug, PartialEq)]
 pub struct ListPartitionReassignmentsResponse {
     pub throttle_time_ms: i32,
@@ -56,6 +58,12 @@ impl Message for ListPartitionReassignmentsResponse {
 impl Schema for ListPartitionReassignmentsResponse {
     const NAME: &'static str = "ListPartitionReassignmentsResponse";
     const VERSIONS: RangeInclusive<i16> = 0..=0;
+}
+
+impl Throttled for ListPartitionReassignmentsResponse {
+    fn set_throttle_time(&mut self, milliseconds: i32) {
+        self.throttle_time_ms = milliseconds;
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Default)]

@@ -7,6 +7,8 @@ use codec::{
     required,
 };
 
+use crate::Throttled;
+
 #[derive(Clone, Debug, PartialEq)]
 pub struct MetadataResponse {
     pub throttle_time_ms: i32,
@@ -105,6 +107,12 @@ impl Message for MetadataResponse {
 impl Schema for MetadataResponse {
     const NAME: &'static str = "MetadataResponse";
     const VERSIONS: RangeInclusive<i16> = 0..=13;
+}
+
+impl Throttled for MetadataResponse {
+    fn set_throttle_time(&mut self, milliseconds: i32) {
+        self.throttle_time_ms = milliseconds;
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Default)]

@@ -6,6 +6,8 @@ use codec::{
     DecodeError, EncodeError, Message, Reader, Schema, UnknownTags, Uuid, Writer, must_be_default,
 };
 
+use crate::Throttled;
+
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct OffsetCommitResponse {
     pub throttle_time_ms: i32,
@@ -56,6 +58,12 @@ impl Message for OffsetCommitResponse {
 impl Schema for OffsetCommitResponse {
     const NAME: &'static str = "OffsetCommitResponse";
     const VERSIONS: RangeInclusive<i16> = 2..=10;
+}
+
+impl Throttled for OffsetCommitResponse {
+    fn set_throttle_time(&mut self, milliseconds: i32) {
+        self.throttle_time_ms = milliseconds;
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Default)]

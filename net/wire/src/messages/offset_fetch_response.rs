@@ -6,6 +6,8 @@ use codec::{
     DecodeError, EncodeError, Message, Reader, Schema, UnknownTags, Uuid, Writer, must_be_default,
 };
 
+use crate::Throttled;
+
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct OffsetFetchResponse {
     pub throttle_time_ms: i32,
@@ -72,6 +74,12 @@ impl Message for OffsetFetchResponse {
 impl Schema for OffsetFetchResponse {
     const NAME: &'static str = "OffsetFetchResponse";
     const VERSIONS: RangeInclusive<i16> = 1..=10;
+}
+
+impl Throttled for OffsetFetchResponse {
+    fn set_throttle_time(&mut self, milliseconds: i32) {
+        self.throttle_time_ms = milliseconds;
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Default)]

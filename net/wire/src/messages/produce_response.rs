@@ -7,6 +7,8 @@ use codec::{
     must_be_default,
 };
 
+use crate::Throttled;
+
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct ProduceResponse {
     pub responses: Vec<TopicProduceResponse>,
@@ -78,6 +80,12 @@ impl Message for ProduceResponse {
 impl Schema for ProduceResponse {
     const NAME: &'static str = "ProduceResponse";
     const VERSIONS: RangeInclusive<i16> = 3..=13;
+}
+
+impl Throttled for ProduceResponse {
+    fn set_throttle_time(&mut self, milliseconds: i32) {
+        self.throttle_time_ms = milliseconds;
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Default)]

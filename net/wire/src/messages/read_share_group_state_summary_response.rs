@@ -4,6 +4,8 @@ use std::ops::RangeInclusive;
 
 use codec::{DecodeError, EncodeError, Message, Reader, Schema, UnknownTags, Uuid, Writer};
 
+use crate::Throttled;
+
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct ReadShareGroupStateSummaryResponse {
     pub results: Vec<ReadStateSummaryResult>,
@@ -35,6 +37,10 @@ impl Message for ReadShareGroupStateSummaryResponse {
 impl Schema for ReadShareGroupStateSummaryResponse {
     const NAME: &'static str = "ReadShareGroupStateSummaryResponse";
     const VERSIONS: RangeInclusive<i16> = 0..=1;
+}
+
+impl Throttled for ReadShareGroupStateSummaryResponse {
+    fn set_throttle_time(&mut self, milliseconds: i32) {}
 }
 
 #[derive(Clone, Debug, PartialEq, Default)]

@@ -7,6 +7,8 @@ use codec::{
     DecodeError, EncodeError, Message, Reader, Schema, UnknownTags, Writer, must_be_default,
 };
 
+use crate::Throttled;
+
 #[derive(Clone, Debug, PartialEq)]
 pub struct SaslAuthenticateResponse {
     pub error_code: i16,
@@ -75,4 +77,8 @@ impl Message for SaslAuthenticateResponse {
 impl Schema for SaslAuthenticateResponse {
     const NAME: &'static str = "SaslAuthenticateResponse";
     const VERSIONS: RangeInclusive<i16> = 0..=2;
+}
+
+impl Throttled for SaslAuthenticateResponse {
+    fn set_throttle_time(&mut self, milliseconds: i32) {}
 }

@@ -4,6 +4,8 @@ use std::ops::RangeInclusive;
 
 use codec::{DecodeError, EncodeError, Message, Reader, Schema, Writer};
 
+use crate::Throttled;
+
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct SaslHandshakeResponse {
     pub error_code: i16,
@@ -32,4 +34,8 @@ impl Message for SaslHandshakeResponse {
 impl Schema for SaslHandshakeResponse {
     const NAME: &'static str = "SaslHandshakeResponse";
     const VERSIONS: RangeInclusive<i16> = 0..=1;
+}
+
+impl Throttled for SaslHandshakeResponse {
+    fn set_throttle_time(&mut self, milliseconds: i32) {}
 }

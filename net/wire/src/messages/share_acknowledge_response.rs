@@ -4,6 +4,8 @@ use std::ops::RangeInclusive;
 
 use codec::{DecodeError, EncodeError, Message, Reader, Schema, UnknownTags, Uuid, Writer};
 
+use crate::Throttled;
+
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct ShareAcknowledgeResponse {
     pub throttle_time_ms: i32,
@@ -52,6 +54,12 @@ impl Message for ShareAcknowledgeResponse {
 impl Schema for ShareAcknowledgeResponse {
     const NAME: &'static str = "ShareAcknowledgeResponse";
     const VERSIONS: RangeInclusive<i16> = 1..=2;
+}
+
+impl Throttled for ShareAcknowledgeResponse {
+    fn set_throttle_time(&mut self, milliseconds: i32) {
+        self.throttle_time_ms = milliseconds;
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Default)]

@@ -4,6 +4,8 @@ use std::ops::RangeInclusive;
 
 use codec::{DecodeError, EncodeError, Message, Reader, Schema, Slices, UnknownTags, Uuid, Writer};
 
+use crate::Throttled;
+
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct ShareFetchResponse {
     pub throttle_time_ms: i32,
@@ -50,6 +52,12 @@ impl Message for ShareFetchResponse {
 impl Schema for ShareFetchResponse {
     const NAME: &'static str = "ShareFetchResponse";
     const VERSIONS: RangeInclusive<i16> = 1..=2;
+}
+
+impl Throttled for ShareFetchResponse {
+    fn set_throttle_time(&mut self, milliseconds: i32) {
+        self.throttle_time_ms = milliseconds;
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Default)]

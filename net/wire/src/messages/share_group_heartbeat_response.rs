@@ -4,6 +4,8 @@ use std::ops::RangeInclusive;
 
 use codec::{DecodeError, EncodeError, Message, Reader, Schema, UnknownTags, Uuid, Writer};
 
+use crate::Throttled;
+
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct ShareGroupHeartbeatResponse {
     pub throttle_time_ms: i32,
@@ -53,6 +55,12 @@ impl Message for ShareGroupHeartbeatResponse {
 impl Schema for ShareGroupHeartbeatResponse {
     const NAME: &'static str = "ShareGroupHeartbeatResponse";
     const VERSIONS: RangeInclusive<i16> = 1..=1;
+}
+
+impl Throttled for ShareGroupHeartbeatResponse {
+    fn set_throttle_time(&mut self, milliseconds: i32) {
+        self.throttle_time_ms = milliseconds;
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Default)]

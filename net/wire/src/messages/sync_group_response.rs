@@ -7,6 +7,8 @@ use codec::{
     DecodeError, EncodeError, Message, Reader, Schema, UnknownTags, Writer, must_be_default,
 };
 
+use crate::Throttled;
+
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct SyncGroupResponse {
     pub throttle_time_ms: i32,
@@ -70,4 +72,10 @@ impl Message for SyncGroupResponse {
 impl Schema for SyncGroupResponse {
     const NAME: &'static str = "SyncGroupResponse";
     const VERSIONS: RangeInclusive<i16> = 0..=5;
+}
+
+impl Throttled for SyncGroupResponse {
+    fn set_throttle_time(&mut self, milliseconds: i32) {
+        self.throttle_time_ms = milliseconds;
+    }
 }

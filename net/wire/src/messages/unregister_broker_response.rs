@@ -4,6 +4,8 @@ use std::ops::RangeInclusive;
 
 use codec::{DecodeError, EncodeError, Message, Reader, Schema, UnknownTags, Writer};
 
+use crate::Throttled;
+
 #[derive(Clone, Debug, PartialEq)]
 pub struct UnregisterBrokerResponse {
     pub throttle_time_ms: i32,
@@ -52,4 +54,10 @@ impl Message for UnregisterBrokerResponse {
 impl Schema for UnregisterBrokerResponse {
     const NAME: &'static str = "UnregisterBrokerResponse";
     const VERSIONS: RangeInclusive<i16> = 0..=0;
+}
+
+impl Throttled for UnregisterBrokerResponse {
+    fn set_throttle_time(&mut self, milliseconds: i32) {
+        self.throttle_time_ms = milliseconds;
+    }
 }

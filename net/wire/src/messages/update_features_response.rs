@@ -4,6 +4,8 @@ use std::ops::RangeInclusive;
 
 use codec::{DecodeError, EncodeError, Message, Reader, Schema, UnknownTags, Writer};
 
+use crate::Throttled;
+
 #[derive(Clone, Debug, PartialEq)]
 pub struct UpdateFeaturesResponse {
     pub throttle_time_ms: i32,
@@ -58,6 +60,12 @@ impl Message for UpdateFeaturesResponse {
 impl Schema for UpdateFeaturesResponse {
     const NAME: &'static str = "UpdateFeaturesResponse";
     const VERSIONS: RangeInclusive<i16> = 0..=2;
+}
+
+impl Throttled for UpdateFeaturesResponse {
+    fn set_throttle_time(&mut self, milliseconds: i32) {
+        self.throttle_time_ms = milliseconds;
+    }
 }
 
 #[derive(Clone, Debug, PartialEq)]

@@ -7,6 +7,8 @@ use codec::{
     must_be_default,
 };
 
+use crate::Throttled;
+
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct VoteResponse {
     pub error_code: i16,
@@ -66,6 +68,10 @@ impl Message for VoteResponse {
 impl Schema for VoteResponse {
     const NAME: &'static str = "VoteResponse";
     const VERSIONS: RangeInclusive<i16> = 0..=2;
+}
+
+impl Throttled for VoteResponse {
+    fn set_throttle_time(&mut self, milliseconds: i32) {}
 }
 
 #[derive(Clone, Debug, PartialEq, Default)]

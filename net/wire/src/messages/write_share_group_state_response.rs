@@ -4,6 +4,8 @@ use std::ops::RangeInclusive;
 
 use codec::{DecodeError, EncodeError, Message, Reader, Schema, UnknownTags, Uuid, Writer};
 
+use crate::Throttled;
+
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct WriteShareGroupStateResponse {
     pub results: Vec<WriteStateResult>,
@@ -35,6 +37,10 @@ impl Message for WriteShareGroupStateResponse {
 impl Schema for WriteShareGroupStateResponse {
     const NAME: &'static str = "WriteShareGroupStateResponse";
     const VERSIONS: RangeInclusive<i16> = 0..=1;
+}
+
+impl Throttled for WriteShareGroupStateResponse {
+    fn set_throttle_time(&mut self, milliseconds: i32) {}
 }
 
 #[derive(Clone, Debug, PartialEq, Default)]

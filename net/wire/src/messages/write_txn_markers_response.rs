@@ -4,6 +4,8 @@ use std::ops::RangeInclusive;
 
 use codec::{DecodeError, EncodeError, Message, Reader, Schema, UnknownTags, Writer};
 
+use crate::Throttled;
+
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct WriteTxnMarkersResponse {
     pub markers: Vec<WritableTxnMarkerResult>,
@@ -35,6 +37,10 @@ impl Message for WriteTxnMarkersResponse {
 impl Schema for WriteTxnMarkersResponse {
     const NAME: &'static str = "WriteTxnMarkersResponse";
     const VERSIONS: RangeInclusive<i16> = 1..=2;
+}
+
+impl Throttled for WriteTxnMarkersResponse {
+    fn set_throttle_time(&mut self, milliseconds: i32) {}
 }
 
 #[derive(Clone, Debug, PartialEq, Default)]

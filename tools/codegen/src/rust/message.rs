@@ -3,6 +3,9 @@
 use super::{HEADER, names, structs};
 use crate::model::{Kind, Schema, Versions};
 
+/// The field by which a response tells its client to slow down; not every response has it.
+const THROTTLE_TIME: &str = "ThrottleTimeMs";
+
 /// The file of one schema. `in_wire` says whether requests know their key and response.
 pub fn file(schema: &Schema) -> String {
     let mut body = String::new();
@@ -28,6 +31,14 @@ fn whole(schema: &Schema) -> String {
              type Response = crate::messages::{api}Response; }}\n\n"
         ));
     }
+    if schema.kind == Kind::Response {
+        let has_time = schema.fields.iter().any(|field| field.name == THROTTLE_TIME);
+        let body = if has_time { "self.throttle_time_ms = milliseconds;" } else { "" };
+        text.push_str(&format!(
+            "impl Throttled for {name} {{ \
+             fn set_throttle_time(&mut self, milliseconds: i32) {{ {body} }} }}\n\n"
+        ));
+    }
     text
 }
 
@@ -43,6 +54,9 @@ fn imports(schema: &Schema, body: &str) -> String {
     text.push_str(&format!("use codec::{{{}}};\n", used.join(", ")));
     if schema.kind == Kind::Request {
         text.push_str("\nuse crate::{ApiKey, Request};\n");
+    }
+    if schema.kind == Kind::Response {
+        text.push_str("\nuse crate::Throttled;\n");
     }
     text
 }
