@@ -14,7 +14,7 @@ use engine::cluster::command::{
     self, CommandError, CommandErrorKind, ConfigChange, ConfigOperation, CreateTopic, GrowTopic,
     Outcome, Registration, ResourceChange, ResourceReplacement, TopicRef,
 };
-use engine::cluster::{ClusterImage, ConfigResource, Endpoint, ResourceKind};
+use engine::cluster::{ClusterImage, ConfigResource, Endpoint, Permits, ResourceKind};
 use engine::config::{BrokerConfig, Effective, ValueKind};
 use engine::types::{BrokerId, Offset, TopicId};
 
@@ -111,6 +111,7 @@ impl Node {
             &self.config,
             &topics,
             words.contains(&"validate"),
+            &mut Permits::unlimited(),
             &mut || {
                 next += 1;
                 TopicId([next; 16])
@@ -136,7 +137,8 @@ impl Node {
             None => TopicRef::Name((*word).into()),
         };
         let topics: Vec<_> = words.iter().map(topic).collect();
-        let outcome = command::delete_topics(&self.image, &self.config, &topics);
+        let outcome =
+            command::delete_topics(&self.image, &self.config, &topics, &mut Permits::unlimited());
         let mut lines: Vec<_> = self
             .commit_outcome(outcome)
             .into_iter()
@@ -166,7 +168,8 @@ impl Node {
             }
         }
         let validate = words.contains(&"validate");
-        let outcome = command::create_partitions(&self.image, &topics, validate);
+        let outcome =
+            command::create_partitions(&self.image, &topics, validate, &mut Permits::unlimited());
         let answers = self.commit_outcome(outcome);
         let mut lines: Vec<_> = answers
             .into_iter()
@@ -284,6 +287,7 @@ fn result(answer: Result<(), CommandError>) -> String {
 
 fn described(error: &CommandError) -> String {
     let name = match error.kind {
+        CommandErrorKind::ThrottlingQuotaExceeded => "THROTTLING_QUOTA_EXCEEDED",
         CommandErrorKind::UnknownTopicOrPartition => "UNKNOWN_TOPIC_OR_PARTITION",
         CommandErrorKind::InvalidTopic => "INVALID_TOPIC_EXCEPTION",
         CommandErrorKind::InvalidRequest => "INVALID_REQUEST",

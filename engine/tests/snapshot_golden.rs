@@ -9,7 +9,7 @@ use std::path::Path;
 use bytes::Bytes;
 use engine::cluster::command::{self, CreateTopic, Registration};
 use engine::cluster::snapshot::{Snapshot, SnapshotId};
-use engine::cluster::{ClusterImage, Endpoint};
+use engine::cluster::{ClusterImage, Endpoint, Permits};
 use engine::config::BrokerConfig;
 use engine::types::{LeaderEpoch, Offset, Timestamp, TopicId};
 
@@ -54,7 +54,14 @@ fn image() -> ClusterImage {
         configs: vec![("cleanup.policy".into(), Some("compact".into()))],
     };
     let mut new_id = || TopicId([3; 16]);
-    let created = command::create_topics(&image, &config, &[topic], false, &mut new_id);
+    let created = command::create_topics(
+        &image,
+        &config,
+        &[topic],
+        false,
+        &mut Permits::unlimited(),
+        &mut new_id,
+    );
     apply(&mut image, created.records);
     let ids = command::allocate_producer_ids(&image, config.node_id, 9).unwrap();
     apply(&mut image, ids.records);

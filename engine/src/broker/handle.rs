@@ -13,9 +13,9 @@ use futures_util::future::{join_all, select_all};
 
 use crate::cluster::command::{
     ConfigAnswers, CreateAnswers, CreateTopic, DeleteAnswers, GrowAnswers, GrowTopic,
-    ResourceChange, ResourceReplacement, TopicRef,
+    QuotaAlteration, QuotaAnswers, ResourceChange, ResourceReplacement, TopicRef,
 };
-use crate::cluster::{ClusterImage, placement};
+use crate::cluster::{ClusterImage, Mutated, Mutator, placement};
 use crate::config::{BrokerConfig, RunningConfig};
 use crate::group::{self, GroupError, Reply, Request};
 use crate::io::Runtime;
@@ -52,6 +52,11 @@ impl Broker {
     /// The metadata as this core knows it now.
     pub fn image(&self) -> Arc<ClusterImage> {
         self.shard.image()
+    }
+
+    /// Whether this is the metadata as this core knows it now; costs less than to take it.
+    pub fn is_current(&self, known: &Arc<ClusterImage>) -> bool {
+        self.shard.is_current(known)
     }
 
     pub fn config(&self) -> Arc<BrokerConfig> {
@@ -266,20 +271,26 @@ impl Broker {
         &self,
         topics: Vec<CreateTopic>,
         validate_only: bool,
-    ) -> Decided<CreateAnswers> {
-        self.control(|answer| Control::CreateTopics { topics, validate_only, answer }).await
+        by: Option<Mutator>,
+    ) -> Decided<Mutated<CreateAnswers>> {
+        self.control(|answer| Control::CreateTopics { topics, validate_only, by, answer }).await
     }
 
-    pub async fn delete_topics(&self, topics: Vec<TopicRef>) -> Decided<DeleteAnswers> {
-        self.control(|answer| Control::DeleteTopics { topics, answer }).await
+    pub async fn delete_topics(
+        &self,
+        topics: Vec<TopicRef>,
+        by: Option<Mutator>,
+    ) -> Decided<Mutated<DeleteAnswers>> {
+        self.control(|answer| Control::DeleteTopics { topics, by, answer }).await
     }
 
     pub async fn create_partitions(
         &self,
         topics: Vec<GrowTopic>,
         validate_only: bool,
-    ) -> Decided<GrowAnswers> {
-        self.control(|answer| Control::CreatePartitions { topics, validate_only, answer }).await
+        by: Option<Mutator>,
+    ) -> Decided<Mutated<GrowAnswers>> {
+        self.control(|answer| Control::CreatePartitions { topics, validate_only, by, answer }).await
     }
 
     pub async fn alter_configs(
@@ -297,6 +308,14 @@ impl Broker {
     ) -> Decided<ConfigAnswers> {
         let ask = |answer| Control::ReplaceConfigs { replacements, validate_only, answer };
         self.control(ask).await
+    }
+
+    pub async fn alter_quotas(
+        &self,
+        alterations: Vec<QuotaAlteration>,
+        validate_only: bool,
+    ) -> Decided<QuotaAnswers> {
+        self.control(|answer| Control::AlterQuotas { alterations, validate_only, answer }).await
     }
 
     /// An identity for a producer that no other has had.

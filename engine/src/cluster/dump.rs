@@ -41,7 +41,9 @@ impl ClusterImage {
                 records.push(record.into());
             }
         }
-        records.extend(self.client_quotas().map(quota_record));
+        records.extend(
+            self.client_quotas().map(|(entity, key, value)| quota_record(entity, key, Some(value))),
+        );
         if self.next_producer_id != ProducerId::ZERO {
             let record = ProducerIdsRecord {
                 broker_id: -1,
@@ -150,8 +152,12 @@ pub(super) fn registration(broker: &Broker) -> RegisterBrokerRecord {
     }
 }
 
-fn quota_record(quota: (&[(String, Option<String>)], &str, f64)) -> MetadataRecord {
-    let (entity, key, value) = quota;
+/// Without a value the quota is removed.
+pub(super) fn quota_record(
+    entity: &[(String, Option<String>)],
+    key: &str,
+    value: Option<f64>,
+) -> MetadataRecord {
     let entity = entity.iter().map(|(kind, name)| EntityData {
         entity_type: kind.clone(),
         entity_name: name.clone(),
@@ -160,8 +166,8 @@ fn quota_record(quota: (&[(String, Option<String>)], &str, f64)) -> MetadataReco
     ClientQuotaRecord {
         entity: entity.collect(),
         key: key.to_owned(),
-        value,
-        remove: false,
+        value: value.unwrap_or_default(),
+        remove: value.is_none(),
         unknown_tagged_fields: UnknownTags::default(),
     }
     .into()

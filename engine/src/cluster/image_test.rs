@@ -5,7 +5,7 @@ use codec::{UnknownTags, Uuid};
 use crate::cluster::command::{
     self, CreateTopic, Registration, fence_broker, register_broker, unfence_broker,
 };
-use crate::cluster::{ApplyError, ClusterImage, ConfigResource, Endpoint};
+use crate::cluster::{ApplyError, ClusterImage, ConfigResource, Endpoint, Permits};
 use crate::config::BrokerConfig;
 use crate::records::metadata::client_quota_record::EntityData;
 use crate::records::metadata::{
@@ -73,7 +73,14 @@ pub(super) fn create(
         assignments: Vec::new(),
         configs: vec![("retention.ms".into(), Some("5".into()))],
     };
-    let created = command::create_topics(image, &config(), &[topic], false, &mut || id);
+    let created = command::create_topics(
+        image,
+        &config(),
+        &[topic],
+        false,
+        &mut Permits::unlimited(),
+        &mut || id,
+    );
     assert!(created.answers[0].1.is_ok(), "{:?}", created.answers);
     apply_all(image, created.records);
     id
@@ -288,10 +295,17 @@ fn the_topic_of_offsets_is_created_with_the_settings_of_its_coordinator() {
     let mut image = cluster(3);
     let topics = [command::consumer_offsets(&config())];
     let mut next = 0;
-    let outcome = command::create_topics(&image, &config(), &topics, false, &mut || {
-        next += 1;
-        TopicId([next; 16])
-    });
+    let outcome = command::create_topics(
+        &image,
+        &config(),
+        &topics,
+        false,
+        &mut Permits::unlimited(),
+        &mut || {
+            next += 1;
+            TopicId([next; 16])
+        },
+    );
     for (name, answer) in &outcome.answers {
         let created = answer.as_ref().unwrap();
         assert_eq!((created.partitions, created.replication_factor), (50, 3), "{name}");

@@ -15,7 +15,9 @@ pub mod features;
 mod image;
 #[cfg(test)]
 mod image_test;
+mod mutation;
 pub mod placement;
+mod quota;
 mod resource;
 pub mod snapshot;
 #[cfg(test)]
@@ -25,5 +27,7 @@ mod topic;
 pub use apply::ApplyError;
 pub use broker::{Broker, Endpoint, FeatureRange};
 pub use image::ClusterImage;
+pub use mutation::{BucketRule, Buckets, Mutated, Mutator, Permits};
+pub use quota::{CONNECTION_RATE, ClientQuota, QuotaGroup, QuotaKind};
 pub use resource::{ConfigResource, ResourceKind};
 pub use topic::{Partition, Topic};

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use crate::config::addresses::Addresses;
 use crate::config::consumer_groups::{ConsumerGroups, consumer_groups};
 use crate::config::listener::{Listener, ListenerName};
+use crate::config::quotas::{Quotas, quotas};
 use crate::config::running::connections_per_host;
 use crate::config::settings::{ConfigError, Notice, Settings};
 use crate::types::limits::{BATCH_BYTES_MAX, CORE_BUDGET_BYTES, FRAME_BYTES_MAX};
@@ -35,6 +36,7 @@ pub struct BrokerConfig {
     pub fetching: Fetching,
     pub groups: Groups,
     pub transactions: Transactions,
+    pub quotas: Quotas,
     /// Of one core in one data folder.
     pub journal_bytes_max: u64,
     /// How long a stop seals logs that may as well stay in the journal.
@@ -176,6 +178,7 @@ fn read(settings: &mut Settings, working_folder: &Path) -> BrokerConfig {
         fetching: fetching(settings),
         groups: groups(settings),
         transactions: transactions(settings),
+        quotas: quotas(settings),
         journal_bytes_max: settings.unsigned("corelog.journal.bytes"),
         seal_time_max: millis(settings, "corelog.stop.seal.ms"),
         statics: Arc::new(statics),

@@ -11,6 +11,7 @@ mod key;
 mod legacy;
 mod listener;
 mod properties;
+mod quotas;
 mod resolve;
 mod running;
 mod settings;
@@ -25,6 +26,7 @@ pub use key::{Default, Importance, Key, Keys, Scope, Synonym, Update, Valid, Val
 pub use legacy::{Fate, Legacy, all as legacy_keys};
 pub use listener::{Listener, ListenerName, SecurityProtocol};
 pub use properties::{Line, PropertiesError, parse as parse_properties};
+pub use quotas::{QuotaWindows, Quotas};
 pub use resolve::{ConfigSource, Effective, Overrides, SynonymValue};
 pub use running::{CleanerConfig, RunningConfig, connections_per_host};
 pub use settings::{ConfigError, Notice};

@@ -14,6 +14,8 @@ pub struct RunningConfig {
     /// Connections of the whole node.
     pub connections_max: usize,
     pub connections_per_address_max: usize,
+    /// New connections of the whole node each second; `None` is no limit.
+    pub connection_rate_max: Option<f64>,
     /// Addresses, or hosts that stand for addresses, with a maximum of their own.
     pub connections_per_host_max: Vec<(String, usize)>,
     pub producer_id_expiration: Millis,
@@ -49,10 +51,13 @@ impl RunningConfig {
         let count = |name: &str| usize::try_from(number(name)).unwrap_or_default();
         let real = |name: &str| value(name).and_then(|value| value.real()).unwrap_or_default();
         let unsigned = |name: &str| u64::try_from(number(name)).unwrap_or_default();
+        let rate = i32::try_from(number("max.connection.creation.rate")).ok();
         let hosts = value("max.connections.per.ip.overrides").map(|value| value.text());
         Self {
             connections_max: count("max.connections"),
             connections_per_address_max: count("max.connections.per.ip"),
+            // Kafka's default is as many as fit, which is none.
+            connection_rate_max: rate.filter(|rate| *rate < i32::MAX).map(f64::from),
             connections_per_host_max: hosts
                 .and_then(|text| connections_per_host(&text))
                 .unwrap_or_default(),

@@ -12,9 +12,13 @@ use thiserror::Error;
 
 use crate::cluster::command::{
     self, CommandError, ConfigAnswers, CreateAnswers, CreateTopic, DeleteAnswers, GrowAnswers,
-    GrowTopic, Outcome, ProducerIdBlock, ResourceChange, ResourceReplacement, TopicRef,
+    GrowTopic, Outcome, ProducerIdBlock, QuotaAlteration, QuotaAnswers, ResourceChange,
+    ResourceReplacement, TopicRef,
 };
-use crate::cluster::{ClusterImage, ResourceKind};
+use crate::cluster::{
+    BucketRule, Buckets, ClusterImage, Mutated, Mutator, Permits, QuotaKind, ResourceKind,
+};
+use crate::io::Moment;
 use crate::records::metadata::MetadataRecord;
 use crate::shard::Shard;
 use crate::shard::ask::Ask;
@@ -38,16 +42,19 @@ pub enum Control {
     CreateTopics {
         topics: Vec<CreateTopic>,
         validate_only: bool,
-        answer: Answer<CreateAnswers>,
+        by: Option<Mutator>,
+        answer: Answer<Mutated<CreateAnswers>>,
     },
     DeleteTopics {
         topics: Vec<TopicRef>,
-        answer: Answer<DeleteAnswers>,
+        by: Option<Mutator>,
+        answer: Answer<Mutated<DeleteAnswers>>,
     },
     CreatePartitions {
         topics: Vec<GrowTopic>,
         validate_only: bool,
-        answer: Answer<GrowAnswers>,
+        by: Option<Mutator>,
+        answer: Answer<Mutated<GrowAnswers>>,
     },
     AlterConfigs {
         changes: Vec<ResourceChange>,
@@ -58,6 +65,11 @@ pub enum Control {
         replacements: Vec<ResourceReplacement>,
         validate_only: bool,
         answer: Answer<ConfigAnswers>,
+    },
+    AlterQuotas {
+        alterations: Vec<QuotaAlteration>,
+        validate_only: bool,
+        answer: Answer<QuotaAnswers>,
     },
     AllocateProducerIds {
         answer: Answer<Result<ProducerIdBlock, CommandError>>,
@@ -90,6 +102,7 @@ pub struct Controller {
     log: RefCell<Option<MetadataLog>>,
     waiting: RefCell<VecDeque<Control>>,
     is_working: Cell<bool>,
+    mutations: RefCell<Buckets>,
 }
 
 /// A decision on its way: whom to answer once it is known to count.
@@ -102,6 +115,7 @@ impl Controller {
             log: RefCell::new(Some(log)),
             waiting: RefCell::default(),
             is_working: Cell::new(false),
+            mutations: RefCell::default(),
         })
     }
 
@@ -203,15 +217,27 @@ impl Controller {
         let config = self.shard.config();
         let mut new_id = || TopicId(self.shard.runtime.random_uuid().0);
         match control {
-            Control::CreateTopics { topics, validate_only, answer } => answered(
-                command::create_topics(image, &config, &topics, validate_only, &mut new_id),
-                answer,
-            ),
-            Control::DeleteTopics { topics, answer } => {
-                answered(command::delete_topics(image, &config, &topics), answer)
+            Control::CreateTopics { topics, validate_only, by, answer } => {
+                let create = |permits: &mut Permits<'_>| {
+                    let (topics, only) = (&topics, validate_only);
+                    command::create_topics(image, &config, topics, only, permits, &mut new_id)
+                };
+                answered(self.within_quota(image, by, create), answer)
             }
-            Control::CreatePartitions { topics, validate_only, answer } => {
-                answered(command::create_partitions(image, &topics, validate_only), answer)
+            Control::DeleteTopics { topics, by, answer } => {
+                let delete = |permits: &mut Permits<'_>| {
+                    command::delete_topics(image, &config, &topics, permits)
+                };
+                answered(self.within_quota(image, by, delete), answer)
+            }
+            Control::CreatePartitions { topics, validate_only, by, answer } => {
+                let grow = |permits: &mut Permits<'_>| {
+                    command::create_partitions(image, &topics, validate_only, permits)
+                };
+                answered(self.within_quota(image, by, grow), answer)
+            }
+            Control::AlterQuotas { alterations, validate_only, answer } => {
+                answered(command::alter_quotas(image, &alterations, validate_only), answer)
             }
             Control::AlterConfigs { changes, validate_only, answer } => {
                 answered(command::alter_configs(image, &config, &changes, validate_only), answer)
@@ -238,7 +264,9 @@ impl Controller {
                 } else {
                     vec![reachable(wanted, image)]
                 };
-                let outcome = command::create_topics(image, &config, &topics, false, &mut new_id);
+                let permits = &mut Permits::unlimited();
+                let outcome =
+                    command::create_topics(image, &config, &topics, false, permits, &mut new_id);
                 for (name, created) in &outcome.answers {
                     if let Err(error) = created {
                         tracing::error!(topic = name, %error, "cannot create an internal topic");
@@ -247,6 +275,31 @@ impl Controller {
                 answered(Outcome { records: outcome.records, answers: () }, answer)
             }
         }
+    }
+
+    /// Decides with what is left of the quota that counts for whoever asks, if it is not the node.
+    fn within_quota<A>(
+        &self,
+        image: &ClusterImage,
+        by: Option<Mutator>,
+        decide: impl FnOnce(&mut Permits<'_>) -> Outcome<A>,
+    ) -> Outcome<Mutated<A>> {
+        let limited = by.and_then(|by| {
+            let quota = image.client_quota(QuotaKind::Mutations, &by.user, &by.client_id)?;
+            Some((quota, by.understands_refusal))
+        });
+        let mut buckets = self.mutations.borrow_mut();
+        let mut permits = match limited {
+            None => Permits::unlimited(),
+            Some((quota, understands_refusal)) => {
+                let windows = self.shard.config().quotas.mutations;
+                let rule = BucketRule::new(quota.limit, windows);
+                let now = self.shard.runtime.now().since(Moment::default());
+                buckets.permits(quota.group, rule, understands_refusal, now)
+            }
+        };
+        let Outcome { records, answers } = decide(&mut permits);
+        Outcome { records, answers: Mutated { answers, throttle: permits.throttle() } }
     }
 
     fn broker_epoch(&self, image: &ClusterImage) -> i64 {

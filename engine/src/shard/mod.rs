@@ -201,6 +201,10 @@ impl Shard {
         Arc::clone(&self.image.borrow())
     }
 
+    pub fn is_current(&self, known: &Arc<ClusterImage>) -> bool {
+        Arc::ptr_eq(&self.image.borrow(), known)
+    }
+
     pub fn partition(&self, id: PartitionId) -> Option<Rc<Partition>> {
         self.partitions.borrow().get(&id).cloned()
     }

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use crate::broker::{ControlError, Decided, PartitionError};
-use crate::cluster::ConfigResource;
 use crate::cluster::command::{
     CommandErrorKind, ConfigChange, ConfigOperation, CreateTopic, GrowTopic, ResourceChange,
     TopicRef,
 };
+use crate::cluster::{ConfigResource, Mutated};
 use crate::sim::client::Client;
 use crate::sim::model::{Fate, Wanted};
 use crate::types::Offset;
@@ -91,8 +91,9 @@ impl Client {
             assignments: Vec::new(),
             configs: settings.map(|(key, value)| (key.clone(), Some(value.clone()))).collect(),
         };
-        let created = self.asks("a creation", self.broker.create_topics(vec![topic], false)).await;
-        let Some(mut answers) = self.decided(created) else { return };
+        let created =
+            self.asks("a creation", self.broker.create_topics(vec![topic], false, None)).await;
+        let Some(Mutated { mut answers, .. }) = self.decided(created) else { return };
         let mut model = self.model.borrow_mut();
         let open = model.maybe.get_mut(name).unwrap();
         let at = open.iter().position(|one| *one == wanted).unwrap();
@@ -116,9 +117,9 @@ impl Client {
         self.note(format!("delete {id:?}"));
         let topic = |fate: Fate| self.model.borrow_mut().topics.get_mut(&id).unwrap().fate = fate;
         topic(Fate::Leaving);
-        let deleted = self.broker.delete_topics(vec![TopicRef::Id(id)]);
+        let deleted = self.broker.delete_topics(vec![TopicRef::Id(id)], None);
         let deleted = self.asks("a deletion", deleted).await;
-        if let Some(mut answers) = self.decided(deleted) {
+        if let Some(Mutated { mut answers, .. }) = self.decided(deleted) {
             answers.pop().unwrap().1.unwrap();
             self.note(format!("deleted {id:?}"));
             topic(Fate::Gone);
@@ -136,8 +137,9 @@ impl Client {
         };
         self.note(format!("grow {name} to {count}"));
         let growth = GrowTopic { name, count: i32::try_from(count).unwrap(), assignments: None };
-        let grown = self.asks("a growth", self.broker.create_partitions(vec![growth], false)).await;
-        let Some(mut answers) = self.decided(grown) else { return };
+        let grown =
+            self.asks("a growth", self.broker.create_partitions(vec![growth], false, None)).await;
+        let Some(Mutated { mut answers, .. }) = self.decided(grown) else { return };
         let answer = answers.pop().unwrap().1;
         let mut model = self.model.borrow_mut();
         let topic = model.topics.get_mut(&id).unwrap();

@@ -240,7 +240,7 @@ async fn create(broker: &Broker, name: &str) {
         assignments: Vec::new(),
         configs: Vec::new(),
     };
-    let created = broker.create_topics(vec![topic], false).await.unwrap();
+    let created = broker.create_topics(vec![topic], false, None).await.unwrap().answers;
     created[0].1.as_ref().unwrap();
 }
 

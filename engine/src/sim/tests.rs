@@ -66,7 +66,7 @@ async fn create(client: &Client, name: &str, settings: &[(&str, &str)]) -> Parti
             .map(|(key, value)| ((*key).to_owned(), Some((*value).to_owned())))
             .collect(),
     };
-    let created = client.broker.create_topics(vec![topic], false).await.unwrap();
+    let created = client.broker.create_topics(vec![topic], false, None).await.unwrap().answers;
     let id = created[0].1.as_ref().unwrap().id;
     let wanted = Wanted { partitions: 1, settings: BTreeMap::new() };
     client.model.borrow_mut().created(id, name, &wanted);
@@ -74,7 +74,8 @@ async fn create(client: &Client, name: &str, settings: &[(&str, &str)]) -> Parti
 }
 
 async fn delete(client: &Client, topic: TopicId) {
-    let deleted = client.broker.delete_topics(vec![TopicRef::Id(topic)]).await.unwrap();
+    let deleted =
+        client.broker.delete_topics(vec![TopicRef::Id(topic)], None).await.unwrap().answers;
     assert!(deleted[0].1.is_ok());
     client.model.borrow_mut().topics.get_mut(&topic).unwrap().fate = Fate::Gone;
 }

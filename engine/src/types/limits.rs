@@ -51,6 +51,9 @@ pub const METADATA_READ_BYTES: usize = 1024 * 1024;
 /// A metadata snapshot larger than this is not one of ours.
 pub const METADATA_SNAPSHOT_BYTES_MAX: u64 = 1024 * 1024 * 1024;
 
+/// Clients whose creations and deletions of partitions are counted at a time.
+pub const MUTATION_BUCKETS_MAX: usize = 10_000;
+
 /// `meta.properties` is a few lines of text.
 pub const META_PROPERTIES_BYTES_MAX: u64 = 64 * 1024;
 

@@ -1,16 +1,18 @@
 //! Binds the listeners and hands each connection to a core. Refuses what would be too many, by the
 //! limits that Kafka has for it.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, HashMap};
 use std::future::poll_fn;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::sync::mpsc as blocking;
 use std::task::{Poll, Waker};
 use std::time::Duration;
 
 use engine::broker::{Broker, Stopping};
+use engine::cluster::ClusterImage;
 use engine::config::{BrokerConfig, Listener as Setting, RunningConfig, SecurityProtocol};
 use engine::types::CoreId;
 use futures_channel::mpsc;
@@ -19,20 +21,43 @@ use futures_util::future::{Either, select};
 use socket::{AcceptError, Accepted, BufferSizes, Listener};
 
 use crate::admission::{Admission, AdmissionLimits};
-use crate::limits::{ACCEPT_PAUSE_MILLIS, ADMISSION_CHECK_MILLIS};
+use crate::image::host_and_port;
+use crate::limits::{ACCEPT_PAUSE_MILLIS, ADMISSION_CHECK_MILLIS, TURNED_AWAY_MAX};
+use crate::quota::{ConnectionRates, Rates};
 use crate::server::{Admitted, Endpoint, Handed, ListenError, Listened, Notice};
 
 /// What the tasks of the acceptor share.
 struct Acceptor {
     broker: Broker,
-    /// What the limits of `admission` come from.
-    settings: RefCell<RunningConfig>,
     admission: RefCell<Admission>,
+    rates: RefCell<ConnectionRates>,
+    /// What the limits and the rates come from, and the metadata that says it.
+    settings: RefCell<Settings>,
+    image: RefCell<Arc<ClusterImage>>,
+    /// Connections that are closed only after a while.
+    turned_away: Cell<usize>,
     inboxes: RefCell<BTreeMap<CoreId, mpsc::Sender<Handed>>>,
     /// Listeners that wait for somebody to leave.
     waiting: RefCell<Vec<Waker>>,
     to_acceptor: mpsc::UnboundedSender<Notice>,
     stopping: Stopping,
+}
+
+/// Before hosts are resolved, which takes time.
+#[derive(PartialEq)]
+struct Settings {
+    running: RunningConfig,
+    rates_of_hosts: Vec<(String, f64)>,
+    rate_of_others: Option<f64>,
+}
+
+impl Settings {
+    fn of(broker: &Broker) -> Self {
+        let (image, running) = (broker.image(), broker.running_config());
+        let (named, rate_of_others) = image.connection_rates();
+        let rates_of_hosts = named.into_iter().map(|(host, rate)| (host.to_owned(), rate));
+        Self { running, rates_of_hosts: rates_of_hosts.collect(), rate_of_others }
+    }
 }
 
 /// Runs until the node stops.
@@ -43,11 +68,16 @@ pub(crate) async fn run(
     listening: blocking::Sender<Listened>,
 ) {
     let config = broker.config();
-    let settings = broker.running_config();
-    let limits = admission_limits(&settings).await;
+    let (image, settings) = (broker.image(), Settings::of(&broker));
+    let limits = admission_limits(&settings.running).await;
+    let mut rates = ConnectionRates::new(config.quotas.clients, socket::now());
+    rates.set(connection_rates(&settings).await);
     let acceptor = Rc::new(Acceptor {
-        admission: RefCell::new(Admission::new(limits, broker.cores())),
+        rates: RefCell::new(rates),
         settings: RefCell::new(settings),
+        image: RefCell::new(image),
+        turned_away: Cell::new(0),
+        admission: RefCell::new(Admission::new(limits, broker.cores())),
         broker: broker.clone(),
         inboxes: RefCell::default(),
         waiting: RefCell::default(),
@@ -67,7 +97,7 @@ pub(crate) async fn run(
         let endpoints = listeners.iter().map(|(_, endpoint)| endpoint.clone()).collect();
         for (listener, endpoint) in listeners {
             let acceptor = Rc::clone(&acceptor);
-            drop(socket::spawn_local(async move { acceptor.accept_all(listener, endpoint).await }));
+            drop(socket::spawn_local(acceptor.accept_all(listener, endpoint)));
         }
         endpoints
     });
@@ -96,7 +126,7 @@ impl Acceptor {
         }
     }
 
-    async fn accept_all(&self, listener: Listener, endpoint: Endpoint) {
+    async fn accept_all(self: Rc<Self>, listener: Listener, endpoint: Endpoint) {
         let mut is_exhausted = false;
         loop {
             let next = std::pin::pin!(async {
@@ -107,6 +137,10 @@ impl Acceptor {
                 Either::Left((Ok(accepted), _)) => {
                     is_exhausted = false;
                     self.follow_settings().await;
+                    let wait = self.rates.borrow_mut().opened(socket::now());
+                    if !wait.is_zero() {
+                        select(std::pin::pin!(socket::sleep(wait)), self.stopping.wait()).await;
+                    }
                     self.hand_over(accepted, &endpoint);
                 }
                 Either::Left((Err(AcceptError::Exhausted(error)), _)) => {
@@ -139,12 +173,18 @@ impl Acceptor {
 
     /// Limits may have been changed since the last connection.
     async fn follow_settings(&self) {
-        let settings = self.broker.running_config();
+        if self.broker.is_current(&self.image.borrow()) {
+            return;
+        }
+        let (image, settings) = (self.broker.image(), Settings::of(&self.broker));
         if *self.settings.borrow() != settings {
-            let limits = admission_limits(&settings).await;
+            let limits = admission_limits(&settings.running).await;
+            let rates = connection_rates(&settings).await;
             self.admission.borrow_mut().set_limits(limits);
+            self.rates.borrow_mut().set(rates);
             *self.settings.borrow_mut() = settings;
         }
+        *self.image.borrow_mut() = image;
     }
 
     /// Resolves at once while there is room.
@@ -160,9 +200,31 @@ impl Acceptor {
         .await;
     }
 
-    fn hand_over(&self, accepted: Accepted, endpoint: &Endpoint) {
+    /// Keeps the connection for a while without listening to it, so that its client does not come again
+    /// at once.
+    fn turn_away(self: &Rc<Self>, accepted: Accepted, time: Duration) {
+        if TURNED_AWAY_MAX <= self.turned_away.get() {
+            return;
+        }
+        self.turned_away.set(self.turned_away.get().strict_add(1));
+        let acceptor = Rc::clone(self);
+        drop(socket::spawn_local(async move {
+            let time = std::pin::pin!(socket::sleep(time));
+            select(time, acceptor.stopping.wait()).await;
+            drop(accepted);
+            acceptor.turned_away.set(acceptor.turned_away.get().strict_sub(1));
+        }));
+    }
+
+    fn hand_over(self: &Rc<Self>, accepted: Accepted, endpoint: &Endpoint) {
         let peer = accepted.peer_address();
         let address = peer.ip();
+        if let Err(time) = self.rates.borrow_mut().opened_by(address, socket::now()) {
+            let reason = "its address opens more than its connection_creation_rate allows";
+            tracing::info!(%peer, reason, "connection refused");
+            self.turn_away(accepted, time);
+            return;
+        }
         let Ok(core) = self.admission.borrow_mut().admit(address) else {
             let reason = "its address has as many as max.connections.per.ip allows";
             tracing::info!(%peer, reason, "connection refused");
@@ -176,6 +238,27 @@ impl Acceptor {
             let reason = "its core does not take connections fast enough";
             tracing::warn!(%peer, reason, "connection refused");
         }
+    }
+}
+
+async fn connection_rates(settings: &Settings) -> Rates {
+    let mut of_address = HashMap::new();
+    for (host, rate) in &settings.rates_of_hosts {
+        match socket::resolve(&host_and_port(host, 0)).await {
+            Ok(addresses) => {
+                let addresses = addresses.into_iter().map(|one| one.ip().to_canonical());
+                of_address.extend(addresses.map(|address| (address, *rate)));
+            }
+            Err(error) => {
+                let quota = "connection_creation_rate";
+                tracing::warn!(quota, host, %error, "this host has no quota of its own");
+            }
+        }
+    }
+    Rates {
+        of_all: settings.running.connection_rate_max,
+        of_address,
+        of_other_addresses: settings.rate_of_others,
     }
 }
 
@@ -199,10 +282,6 @@ async fn admission_limits(settings: &RunningConfig) -> AdmissionLimits {
         connections_per_address_max: settings.connections_per_address_max,
         of_address_max,
     }
-}
-
-fn host_and_port(host: &str, port: u16) -> String {
-    if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
 }
 
 async fn bind_all(config: &BrokerConfig) -> Result<Vec<(Listener, Endpoint)>, ListenError> {

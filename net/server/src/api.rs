@@ -62,6 +62,8 @@ answered! {
     AlterPartitionReassignments,
     ListPartitionReassignments,
     OffsetDelete,
+    DescribeClientQuotas,
+    AlterClientQuotas,
     DescribeCluster,
     DescribeProducers,
     DescribeTransactions,
@@ -93,7 +95,7 @@ mod tests {
     use super::*;
 
     /// What Apache Kafka 4.3.1 answers to ApiVersions on a broker's listener, for these APIs.
-    const KAFKA: [(i16, i16, i16); 42] = [
+    const KAFKA: [(i16, i16, i16); 44] = [
         (0, 0, 13),
         (1, 4, 18),
         (2, 1, 11),
@@ -128,6 +130,8 @@ mod tests {
         (45, 0, 1),
         (46, 0, 0),
         (47, 0, 0),
+        (48, 0, 1),
+        (49, 0, 1),
         (60, 0, 2),
         (61, 0, 0),
         (65, 0, 0),

@@ -5,6 +5,7 @@ use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;
 
+use engine::broker::Stopping;
 use futures_util::future::{Either, select};
 use socket::{Closer, Stream, WriteHalf};
 
@@ -80,24 +81,38 @@ async fn read(mut reader: FrameReader, context: &Rc<Context>, pipeline: &Pipelin
         };
         let frame_bytes = bytes.len();
         let dispatch = Box::pin(dispatch::dispatch(context, pipeline, bytes, reservation));
-        let hang_up = std::pin::pin!(reader.hang_up());
-        let dispatched = match select(dispatch, hang_up).await {
-            Either::Left((dispatched, _)) => dispatched,
-            // Nobody waits for a long poll any more; what takes no time is still answered, since
-            // the client may have closed its sending side only.
-            Either::Right(((), dispatch)) => {
-                match socket::timeout(Duration::from_millis(HANG_UP_MILLIS), dispatch).await {
-                    Ok(dispatched) => dispatched,
-                    Err(_) => return End::Orderly,
+        let dispatched = {
+            let hang_up = std::pin::pin!(reader.hang_up());
+            match select(dispatch, hang_up).await {
+                Either::Left((dispatched, _)) => dispatched,
+                // Nobody waits for a long poll any more; what takes no time is still answered,
+                // since the client may have closed its sending side only.
+                Either::Right(((), dispatch)) => {
+                    match socket::timeout(Duration::from_millis(HANG_UP_MILLIS), dispatch).await {
+                        Ok(dispatched) => dispatched,
+                        Err(_) => return End::Orderly,
+                    }
                 }
             }
         };
         match dispatched {
-            Dispatched::Owed(answer) => pipeline.push(frame_bytes, answer),
+            Dispatched::Owed { answer, mute } => {
+                pipeline.push(frame_bytes, answer);
+                if !mute.is_zero() {
+                    muted(&mut reader, &stopping, mute).await;
+                }
+            }
             Dispatched::Refused { reason } => return End::Refused { reason },
             Dispatched::WriterGone => return End::Orderly,
         }
     }
+}
+
+/// Its answer leaves at once, but the client is not listened to for that time (KIP-219): also one that does
+/// not keep to what it was told is slowed down.
+async fn muted(reader: &mut FrameReader, stopping: &Stopping, time: Duration) {
+    let (until, gone) = (std::pin::pin!(socket::sleep(time)), std::pin::pin!(reader.gone()));
+    select(select(until, gone), stopping.wait()).await;
 }
 
 /// Writes answers until the last. The error is what the log says about the connection.

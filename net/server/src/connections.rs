@@ -5,6 +5,7 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::future::poll_fn;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Poll, Waker};
 use std::time::Duration;
 
@@ -20,6 +21,7 @@ use crate::limits::{
     FETCH_SESSION_SETTLED_SECONDS, IDLE_CHECK_SECONDS, STOP_CLOSING_SECONDS, STOP_SECONDS_MAX,
     WRITE_STALL_SECONDS_MAX,
 };
+use crate::quota::{Meters, Quotas};
 use crate::server::Handed;
 use crate::topics::TopicRules;
 
@@ -28,6 +30,7 @@ pub(crate) struct Connections {
     open: Rc<RefCell<Open>>,
     fetch_sessions: Rc<RefCell<FetchSessions>>,
     topics: Rc<TopicRules>,
+    quotas: Rc<Quotas>,
 }
 
 #[derive(Default)]
@@ -39,7 +42,7 @@ struct Open {
 }
 
 impl Connections {
-    pub fn new(broker: Broker) -> Self {
+    pub fn new(broker: Broker, meters: Arc<Meters>) -> Self {
         let slots = usize::try_from(broker.config().fetching.session_slots).unwrap_or(usize::MAX);
         let limits = CacheLimits {
             sessions_max: slots.div_ceil(usize::from(broker.cores().max(1))),
@@ -48,7 +51,8 @@ impl Connections {
         let started = socket::wall_clock_millis().unsigned_abs();
         let ids = SessionIds::new(broker.core().0, broker.cores(), started.rotate_left(20));
         let fetch_sessions = Rc::new(RefCell::new(FetchSessions::new(limits, ids)));
-        Self { broker, open: Rc::default(), fetch_sessions, topics: Rc::default() }
+        let quotas = Rc::new(Quotas::new(meters));
+        Self { broker, open: Rc::default(), fetch_sessions, topics: Rc::default(), quotas }
     }
 
     /// Serves what is handed over until the node stops and everything in flight is answered.
@@ -81,6 +85,7 @@ impl Connections {
             bound_port: endpoint.address.port(),
             fetch_sessions: Rc::clone(&self.fetch_sessions),
             topics: Rc::clone(&self.topics),
+            quotas: Rc::clone(&self.quotas),
         });
         let watch = Watch::new(&stream);
         let key = self.open.borrow_mut().insert(watch.clone());

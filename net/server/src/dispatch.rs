@@ -3,21 +3,23 @@
 //! meaning.
 
 use std::rc::Rc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use engine::broker::Reservation;
-use wire::messages::{ApiVersionsRequest, ProduceRequest};
-use wire::{DecodedRequestHeader, Message, Reader, Request, Schema, encode_response};
+use wire::messages::{ApiVersionsRequest, FetchRequest, ProduceRequest};
+use wire::{DecodedRequestHeader, Message, Reader, Request, Schema, Throttled, encode_response};
 
 use crate::api::Api;
 use crate::context::{Caller, Context};
 use crate::handler::{self, produce};
 use crate::pipeline::{Answer, PendingAnswer, Pipeline};
+use crate::quota::{milliseconds, timed};
 
 /// What to do after a request has been taken in.
 pub(crate) enum Dispatched {
-    /// The next answer in line.
-    Owed(PendingAnswer),
+    /// The next answer in line. The client is not listened to for so long.
+    Owed { answer: PendingAnswer, mute: Duration },
     /// The request cannot be answered and the connection ends.
     Refused { reason: String },
     /// Nobody writes answers any more.
@@ -32,6 +34,7 @@ pub(crate) async fn dispatch(
     frame: Bytes,
     reservation: Reservation,
 ) -> Dispatched {
+    let frame_bytes = frame.len();
     let mut reader = Reader::new(frame);
     let header = match wire::decode_request_header(&mut reader) {
         Ok(header) => header,
@@ -46,8 +49,8 @@ pub(crate) async fn dispatch(
     }
     let call = Call::new(context, &header, reader);
     if api == Api::Produce {
-        return match call.produce(reservation).await {
-            Ok(answer) => Dispatched::Owed(answer),
+        return match call.produce(frame_bytes, reservation).await {
+            Ok((answer, mute)) => Dispatched::Owed { answer, mute },
             Err(reason) => Dispatched::Refused { reason },
         };
     }
@@ -55,7 +58,9 @@ pub(crate) async fn dispatch(
         return Dispatched::WriterGone;
     }
     match call.answer_by(api, reservation).await {
-        Ok(answer) => Dispatched::Owed(Box::pin(std::future::ready(answer))),
+        Ok((answer, mute)) => {
+            Dispatched::Owed { answer: Box::pin(std::future::ready(answer)), mute }
+        }
         Err(reason) => Dispatched::Refused { reason },
     }
 }
@@ -63,6 +68,9 @@ pub(crate) async fn dispatch(
 fn refused(reason: impl ToString) -> Dispatched {
     Dispatched::Refused { reason: reason.to_string() }
 }
+
+/// An answer, and for how long its client is not listened to.
+type Taken = (Answer, Duration);
 
 /// One request whose header is read.
 struct Call<'context> {
@@ -74,14 +82,12 @@ struct Call<'context> {
 
 impl<'context> Call<'context> {
     fn new(context: &'context Rc<Context>, header: &DecodedRequestHeader, body: Reader) -> Self {
-        let caller = Caller {
-            client_id: header.client_id.clone().unwrap_or_default(),
-            version: header.api_version,
-        };
+        let client_id = header.client_id.clone().unwrap_or_default();
+        let caller = Caller::new(context, client_id, header.api_version);
         Self { context, caller, correlation_id: header.correlation_id, body }
     }
 
-    async fn answer_by(self, api: Api, reservation: Reservation) -> Result<Answer, String> {
+    async fn answer_by(self, api: Api, reservation: Reservation) -> Result<Taken, String> {
         match api {
             Api::Produce => unreachable!("produce requests overlap and are taken in before"),
             Api::Fetch => self.fetch(reservation).await,
@@ -125,6 +131,8 @@ impl<'context> Call<'context> {
                 self.answer(handler::list_partition_reassignments::handle).await
             }
             Api::OffsetDelete => self.answer(handler::offset_delete::handle).await,
+            Api::DescribeClientQuotas => self.answer(handler::describe_client_quotas::handle).await,
+            Api::AlterClientQuotas => self.answer(handler::alter_client_quotas::handle).await,
             Api::DescribeCluster => self.answer(handler::describe_cluster::handle).await,
             Api::DescribeProducers => self.answer(handler::describe_producers::handle).await,
             Api::DescribeTransactions => self.answer(handler::describe_transactions::handle).await,
@@ -146,36 +154,70 @@ impl<'context> Call<'context> {
     async fn answer<R: Request>(
         mut self,
         handle: impl AsyncFnOnce(&Context, &Caller, R) -> R::Response,
-    ) -> Result<Answer, String> {
-        let request = self.decode::<R>()?;
-        let response = handle(self.context, &self.caller, request).await;
+    ) -> Result<Taken, String> {
+        let Self { context, caller, body, .. } = &mut self;
+        let (context, caller) = (*context, &*caller);
+        let response = timed(caller.timer(), socket::now, async {
+            let request = decode::<R>(body, caller.version)?;
+            Ok::<_, String>(handle(context, caller, request).await)
+        });
+        let response = response.await?;
+        self.taken::<R>(response, None)
+    }
+
+    /// The answer with what it has to say about quotas.
+    fn taken<R: Request>(
+        &self,
+        mut response: R::Response,
+        held: Option<Reservation>,
+    ) -> Result<Taken, String> {
+        self.caller.charge_time();
+        let mute = self.caller.throttle();
+        if !mute.is_zero() {
+            response.set_throttle_time(milliseconds(mute));
+        }
         let slices = encode::<R>(self.caller.version, self.correlation_id, &response)?;
-        Ok(Answer::Frame { slices, held: None })
+        Ok((Answer::Frame { slices, held }, mute))
     }
 
     /// The records of the answer stay claimed from the budget until they are sent.
-    async fn fetch(mut self, reservation: Reservation) -> Result<Answer, String> {
-        let request = self.decode()?;
-        // What fetch claims for records must not wait for what its own request holds.
-        drop((reservation, self.body));
-        let fetched = handler::fetch::handle(self.context, &self.caller, request).await;
-        let slices = encode::<wire::messages::FetchRequest>(
-            self.caller.version,
-            self.correlation_id,
-            &fetched.response,
-        )?;
-        Ok(Answer::Frame { slices, held: fetched.held })
+    async fn fetch(mut self, reservation: Reservation) -> Result<Taken, String> {
+        let body = std::mem::replace(&mut self.body, Reader::new(Bytes::new()));
+        let fetched = timed(self.caller.timer(), socket::now, async {
+            let (mut body, version) = (body, self.caller.version);
+            let request = decode(&mut body, version)?;
+            // What fetch claims for records must not wait for what its own request holds.
+            drop((reservation, body));
+            Ok::<_, String>(handler::fetch::handle(self.context, &self.caller, request).await)
+        });
+        let handler::fetch::Fetched { response, held } = fetched.await?;
+        self.taken::<FetchRequest>(response, held)
     }
 
-    async fn produce(mut self, reservation: Reservation) -> Result<PendingAnswer, String> {
-        let request: ProduceRequest = self.decode()?;
-        let Self { context, caller, correlation_id, .. } = self;
-        let submitted = produce::submit(context, &caller, request).await;
-        Ok(Box::pin(async move {
+    async fn produce(
+        self,
+        frame_bytes: usize,
+        reservation: Reservation,
+    ) -> Result<(PendingAnswer, Duration), String> {
+        let Self { context, caller, correlation_id, mut body } = self;
+        let submitted = timed(caller.timer(), socket::now, async {
+            let request: ProduceRequest = decode(&mut body, caller.version)?;
+            Ok::<_, String>(produce::submit(context, &caller, request).await)
+        });
+        let submitted = submitted.await?;
+        if let Some(limits) = &caller.limits {
+            caller.slow_down(limits.produced(socket::now(), frame_bytes));
+        }
+        if submitted.is_answered() {
+            caller.charge_time();
+        }
+        let mute = caller.throttle();
+        let answer = Box::pin(async move {
             let produced = submitted.settled().await;
             drop(reservation);
             match produced {
-                produce::Produced::Response(response) => {
+                produce::Produced::Response(mut response) => {
+                    response.throttle_time_ms = milliseconds(mute);
                     encode::<ProduceRequest>(caller.version, correlation_id, &response).map_or_else(
                         |reason| Answer::Close { reason },
                         |slices| Answer::Frame { slices, held: None },
@@ -184,29 +226,27 @@ impl<'context> Call<'context> {
                 produce::Produced::NoResponse => Answer::Nothing,
                 produce::Produced::Failed { reason } => Answer::Close { reason },
             }
-        }))
+        });
+        Ok((answer, mute))
     }
 
     /// A version from the future is answered in the oldest, so that the client can choose again.
-    fn api_versions(mut self) -> Result<Answer, String> {
+    fn api_versions(mut self) -> Result<Taken, String> {
         let response = if Api::ApiVersions.answers(self.caller.version) {
-            let request = self.decode()?;
+            let request = decode(&mut self.body, self.caller.version)?;
             handler::api_versions::handle(self.context, &request, self.caller.version)
         } else {
             self.caller.version = 0;
             handler::api_versions::unsupported_version()
         };
-        let version = self.caller.version;
-        let slices = encode::<ApiVersionsRequest>(version, self.correlation_id, &response)?;
-        Ok(Answer::Frame { slices, held: None })
+        self.taken::<ApiVersionsRequest>(response, None)
     }
+}
 
-    /// Like Kafka, does not mind bytes behind the request.
-    fn decode<R: Message + Schema>(&mut self) -> Result<R, String> {
-        let version = self.caller.version;
-        R::decode(&mut self.body, version)
-            .map_err(|error| format!("a malformed {} of version {version}: {error}", R::NAME))
-    }
+/// Like Kafka, does not mind bytes behind the request.
+fn decode<R: Message + Schema>(body: &mut Reader, version: i16) -> Result<R, String> {
+    R::decode(body, version)
+        .map_err(|error| format!("a malformed {} of version {version}: {error}", R::NAME))
 }
 
 fn encode<R: Request>(

@@ -2,7 +2,7 @@
 //! call the same trouble by different codes.
 
 use engine::broker::{AppendFailure, ControlError, PartitionError};
-use engine::cluster::command::CommandError;
+use engine::cluster::command::{CommandError, CommandErrorKind};
 use engine::group::GroupError;
 use engine::log::producers::ProducerError;
 use engine::log::{AppendError, NotDurable};
@@ -119,6 +119,11 @@ impl Coded for ControlError {
     }
 }
 
+/// What a response says beside the code. Where a quota is exceeded Kafka adds no words.
+pub(crate) fn worded(error: CommandError) -> Option<String> {
+    (error.kind != CommandErrorKind::ThrottlingQuotaExceeded).then_some(error.message)
+}
+
 /// As a field of a response: no refusal is 0.
 pub(crate) fn code_of<E: Coded>(refusal: Option<&E>) -> i16 {
     refusal.map_or(ErrorCode::None, Coded::error_code).code()
@@ -126,8 +131,6 @@ pub(crate) fn code_of<E: Coded>(refusal: Option<&E>) -> i16 {
 
 #[cfg(test)]
 mod tests {
-    use engine::cluster::command::CommandErrorKind;
-
     use super::*;
 
     #[test]

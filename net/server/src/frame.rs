@@ -97,6 +97,14 @@ impl FrameReader {
         std::future::pending::<()>().await;
     }
 
+    /// Resolves when the client closes without having sent anything that is still to be read.
+    pub async fn gone(&mut self) {
+        self.hang_up().await;
+        if !self.buffer.is_empty() {
+            std::future::pending::<()>().await;
+        }
+    }
+
     async fn fill(&mut self, expected: usize) -> Result<(), FrameError> {
         while self.buffer.len() < expected {
             let received = self.buffer.len();

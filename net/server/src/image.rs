@@ -143,3 +143,8 @@ pub(crate) fn topic_config(context: &Context, topic: &str) -> Option<TopicConfig
     let resource = ConfigResource::topic(topic);
     Some(TopicConfig::resolve(image.overrides(&resource, context.broker.node(), &config.statics)))
 }
+
+/// As the resolver wants it: an address of version 6 stands in brackets.
+pub(crate) fn host_and_port(host: &str, port: u16) -> String {
+    if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
+}

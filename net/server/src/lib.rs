@@ -18,6 +18,7 @@ mod image;
 mod isolation;
 mod limits;
 mod pipeline;
+mod quota;
 mod server;
 mod topics;
 

@@ -53,5 +53,18 @@ pub(crate) const IDLE_CHECK_SECONDS: u64 = 5;
 /// While a node has as many connections as it may, it looks this often whether it may have more.
 pub(crate) const ADMISSION_CHECK_MILLIS: u64 = 500;
 
+/// Of so many quotas in use it is looked which are not needed any more.
+pub(crate) const METERS_KEPT_MIN: usize = 1024;
+
+/// Clients whose quotas one core remembers.
+pub(crate) const LIMITED_CLIENTS_MAX: usize = 10_000;
+
+/// Addresses whose connections are counted at a time, if there is a limit for them.
+pub(crate) const COUNTED_ADDRESSES_MAX: usize = 10_000;
+
+/// Connections that are kept for a while before they are closed, so that their clients do not come
+/// again at once.
+pub(crate) const TURNED_AWAY_MAX: usize = 1024;
+
 const _: () = assert!(FRAME_BYTES_MAX <= IN_FLIGHT_BYTES_MAX);
 const _: () = assert!(READ_BYTES <= WRITE_BYTES);

@@ -14,6 +14,7 @@ use thiserror::Error;
 use crate::acceptor;
 use crate::connections::Connections;
 use crate::limits::HANDOVER_CONNECTIONS_MAX;
+use crate::quota::Meters;
 
 /// The core that accepts.
 const ACCEPTOR_CORE: CoreId = CoreId(0);
@@ -50,6 +51,7 @@ struct Shared {
     listening: Mutex<Option<blocking::Sender<Listened>>>,
     to_acceptor: mpsc::UnboundedSender<Notice>,
     at_acceptor: Mutex<Option<mpsc::UnboundedReceiver<Notice>>>,
+    meters: Arc<Meters>,
 }
 
 /// Tells the thread that started the node where it listens.
@@ -100,6 +102,7 @@ impl Server {
             listening: Mutex::new(Some(listening)),
             to_acceptor,
             at_acceptor: Mutex::new(Some(at_acceptor)),
+            meters: Arc::default(),
         };
         (Self { shared: Arc::new(shared) }, Listening(is_listening))
     }
@@ -114,8 +117,9 @@ impl Server {
         if core == ACCEPTOR_CORE {
             self.begin_accepting(&broker);
         }
+        let meters = Arc::clone(&self.shared.meters);
         drop(self);
-        Connections::new(broker).serve(handed).await;
+        Connections::new(broker, meters).serve(handed).await;
     }
 
     fn begin_accepting(&self, broker: &Broker) {

@@ -58,6 +58,8 @@ APIS = {
     "AlterPartitionReassignments": 45,
     "ListPartitionReassignments": 46,
     "OffsetDelete": 47,
+    "DescribeClientQuotas": 48,
+    "AlterClientQuotas": 49,
     "DescribeCluster": 60,
     "DescribeProducers": 61,
     "DescribeTransactions": 65,

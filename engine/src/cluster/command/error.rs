@@ -29,6 +29,7 @@ kinds! {
     InvalidConfig = 40,
     PolicyViolation = 44,
     TopicDeletionDisabled = 73,
+    ThrottlingQuotaExceeded = 89,
     StaleBrokerEpoch = 77,
     PreferredLeaderNotAvailable = 80,
     EligibleLeadersNotAvailable = 83,
@@ -49,7 +50,7 @@ pub struct CommandError {
 }
 
 impl CommandError {
-    pub(super) fn new(kind: CommandErrorKind, message: impl Into<String>) -> Self {
+    pub(in crate::cluster) fn new(kind: CommandErrorKind, message: impl Into<String>) -> Self {
         Self { kind, message: message.into() }
     }
 }
@@ -63,4 +64,4 @@ macro_rules! refuse {
     };
 }
 
-pub(super) use refuse;
+pub(in crate::cluster) use refuse;

@@ -4,7 +4,7 @@
 mod configs;
 mod describe;
 mod elect;
-mod error;
+pub(super) mod error;
 mod group_config;
 mod internal_topic;
 mod leadership;
@@ -12,6 +12,9 @@ mod leadership;
 mod one_node_test;
 mod partitions;
 mod producer_ids;
+mod quotas;
+#[cfg(test)]
+mod quotas_test;
 mod reassign;
 mod registration;
 mod settings;
@@ -31,6 +34,9 @@ pub use internal_topic::{
 pub use leadership::{fence_broker, unfence_broker};
 pub use partitions::{GrowAnswers, GrowTopic, create_partitions};
 pub use producer_ids::{PRODUCER_ID_BLOCK, ProducerIdBlock, allocate_producer_ids};
+pub use quotas::{
+    FoundQuotas, QuotaAlteration, QuotaAnswers, QuotaMatch, alter_quotas, describe_quotas,
+};
 pub use reassign::reassign;
 pub use registration::{Registration, format, register_broker, unregister_broker};
 pub use topics::{CreateAnswers, CreateTopic, CreatedTopic, create_topics};

@@ -1,10 +1,10 @@
 //! What a node answers that is its own cluster: commands that are about other brokers.
 
-use crate::cluster::ClusterImage;
 use crate::cluster::command::{
     self, CommandError, CommandErrorKind, Election, Registration, elect, elect_everywhere,
     fence_broker, reassign, register_broker, unfence_broker,
 };
+use crate::cluster::{ClusterImage, Permits};
 use crate::config::BrokerConfig;
 use crate::records::metadata::MetadataRecord;
 use crate::types::{BrokerId, Offset, TopicId};
@@ -51,8 +51,14 @@ fn node() -> ClusterImage {
         assignments: Vec::new(),
         configs: Vec::new(),
     };
-    let created =
-        command::create_topics(&image, &config, &[topic], false, &mut || TopicId([1; 16]));
+    let created = command::create_topics(
+        &image,
+        &config,
+        &[topic],
+        false,
+        &mut Permits::unlimited(),
+        &mut || TopicId([1; 16]),
+    );
     commit(&mut image, &created.records);
     image
 }

@@ -5,6 +5,7 @@ use crate::cluster::command::topics::{cannot_place, check_assignment, new_partit
 use crate::cluster::command::{CommandError, Outcome};
 use crate::cluster::dump::partition_record;
 use crate::cluster::image::ClusterImage;
+use crate::cluster::mutation::Permits;
 use crate::cluster::placement::place;
 use crate::records::metadata::MetadataRecord;
 use crate::types::PartitionIndex;
@@ -27,6 +28,7 @@ pub fn create_partitions(
     image: &ClusterImage,
     topics: &[GrowTopic],
     validate_only: bool,
+    permits: &mut Permits<'_>,
 ) -> Outcome<GrowAnswers> {
     let mut records = Vec::new();
     let mut answers = GrowAnswers::new();
@@ -38,7 +40,7 @@ pub fn create_partitions(
         let answer = if twice {
             Err(refuse!(InvalidRequest, "Duplicate topic name."))
         } else {
-            grow(image, topic).map(|mut more| records.append(&mut more))
+            grow(image, topic, permits).map(|mut more| records.append(&mut more))
         };
         answers.push((topic.name.clone(), answer));
     }
@@ -48,7 +50,11 @@ pub fn create_partitions(
     Outcome { records, answers }
 }
 
-fn grow(image: &ClusterImage, wanted: &GrowTopic) -> Result<Vec<MetadataRecord>, CommandError> {
+fn grow(
+    image: &ClusterImage,
+    wanted: &GrowTopic,
+    permits: &mut Permits<'_>,
+) -> Result<Vec<MetadataRecord>, CommandError> {
     let GrowTopic { name, count, assignments } = wanted;
     let topic = image.topic_named(name).ok_or_else(|| {
         refuse!(UnknownTopicOrPartition, "This server does not host this topic-partition.")
@@ -72,18 +78,19 @@ fn grow(image: &ClusterImage, wanted: &GrowTopic) -> Result<Vec<MetadataRecord>,
             "Excessively large number of partitions per request."
         ));
     }
+    let given = assignments.as_ref().map_or(more, Vec::len);
+    if given != more {
+        return Err(refuse!(
+            InvalidReplicaAssignment,
+            "Attempted to add {more} additional partition(s), but only {given} assignment(s) \
+             were specified."
+        ));
+    }
+    permits.take(more)?;
     let factor = topic.replication_factor();
     let replicas = match assignments {
         None => place(image, topic.id, before, more, factor)
             .ok_or_else(|| cannot_place(image, factor))?,
-        Some(assignments) if assignments.len() != more => {
-            let given = assignments.len();
-            return Err(refuse!(
-                InvalidReplicaAssignment,
-                "Attempted to add {more} additional partition(s), but only {given} assignment(s) \
-                 were specified."
-            ));
-        }
         Some(assignments) => assignments
             .iter()
             .map(|replicas| check_assignment(image, replicas, Some(factor)))

@@ -10,6 +10,7 @@ use crate::cluster::command::settings::check_topic_settings;
 use crate::cluster::command::{CommandError, Outcome};
 use crate::cluster::dump::partition_record;
 use crate::cluster::image::ClusterImage;
+use crate::cluster::mutation::Permits;
 use crate::cluster::placement::place;
 use crate::cluster::resource::{ConfigResource, ResourceKind};
 use crate::cluster::topic::Partition;
@@ -49,6 +50,7 @@ pub fn create_topics(
     config: &BrokerConfig,
     topics: &[CreateTopic],
     validate_only: bool,
+    permits: &mut Permits<'_>,
     new_id: &mut dyn FnMut() -> TopicId,
 ) -> Outcome<CreateAnswers> {
     let mut records = Vec::new();
@@ -64,7 +66,7 @@ pub fn create_topics(
         } else if too_many {
             Err(refuse!(PolicyViolation, "Excessively large number of partitions per request."))
         } else {
-            create(image, config, topic, new_id())
+            create(image, config, topic, permits, new_id())
         };
         let answer = answer.map(|(created, mut more)| {
             records.append(&mut more);
@@ -95,6 +97,7 @@ fn create(
     image: &ClusterImage,
     config: &BrokerConfig,
     topic: &CreateTopic,
+    permits: &mut Permits<'_>,
     id: TopicId,
 ) -> Result<(CreatedTopic, Vec<MetadataRecord>), CommandError> {
     let name = new_name(image, &topic.name)?;
@@ -124,6 +127,7 @@ fn create(
         let partition = new_partition(image, replicas)?;
         partitions.push(partition_record(id, index, &partition).into());
     }
+    permits.take(partitions.len())?;
     records.extend(settings.into_iter().map(|(key, value)| {
         ConfigRecord {
             resource_type: ResourceKind::Topic.to_wire(),

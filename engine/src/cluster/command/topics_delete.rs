@@ -5,6 +5,7 @@ use codec::{UnknownTags, Uuid};
 use crate::cluster::command::error::refuse;
 use crate::cluster::command::{CommandError, Outcome};
 use crate::cluster::image::ClusterImage;
+use crate::cluster::mutation::Permits;
 use crate::config::BrokerConfig;
 use crate::records::metadata::RemoveTopicRecord;
 use crate::types::{TopicId, TopicName};
@@ -29,6 +30,7 @@ pub fn delete_topics(
     image: &ClusterImage,
     config: &BrokerConfig,
     topics: &[TopicRef],
+    permits: &mut Permits<'_>,
 ) -> Outcome<DeleteAnswers> {
     let mut records = Vec::new();
     let mut answers = DeleteAnswers::new();
@@ -36,7 +38,10 @@ pub fn delete_topics(
         if answers.iter().any(|(other, _)| other == topic) {
             continue;
         }
-        let answer = find(image, config, topics, topic);
+        let answer = find(image, config, topics, topic).and_then(|found| {
+            let partitions = image.topic(found.id).map_or(0, |topic| topic.partition_count());
+            permits.take(partitions).map(|()| found)
+        });
         if let Ok(found) = &answer {
             let record = RemoveTopicRecord {
                 topic_id: Uuid(found.id.0),

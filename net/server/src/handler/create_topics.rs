@@ -1,5 +1,6 @@
 //! Creates topics, or says whether it could.
 
+use engine::cluster::Mutated;
 use engine::cluster::command::{CommandError, CreateTopic, CreatedTopic};
 use wire::messages::create_topics_request::CreatableTopic;
 use wire::messages::create_topics_response::{CreatableTopicConfigs, CreatableTopicResult};
@@ -7,17 +8,24 @@ use wire::messages::{CreateTopicsRequest, CreateTopicsResponse};
 use wire::{ErrorCode, Uuid};
 
 use crate::context::{Caller, Context};
-use crate::error::Coded;
+use crate::error::{Coded, worded};
+
+/// The first version that knows of being refused for a quota (KIP-599).
+const VERSION_REFUSES_FOR_QUOTA: i16 = 6;
 
 pub(crate) async fn handle(
     context: &Context,
-    _caller: &Caller,
+    caller: &Caller,
     request: CreateTopicsRequest,
 ) -> CreateTopicsResponse {
     let names: Vec<String> = request.topics.iter().map(|topic| topic.name.clone()).collect();
     let wanted = request.topics.into_iter().map(wanted).collect();
-    let topics = match context.broker.create_topics(wanted, request.validate_only).await {
-        Ok(answers) => answers.into_iter().map(|(name, answer)| answered(name, answer)).collect(),
+    let by = Some(caller.mutator(context, VERSION_REFUSES_FOR_QUOTA));
+    let topics = match context.broker.create_topics(wanted, request.validate_only, by).await {
+        Ok(Mutated { answers, throttle }) => {
+            caller.slow_down(throttle);
+            answers.into_iter().map(|(name, answer)| answered(name, answer)).collect()
+        }
         Err(error) => unanswered(names, error.error_code()),
     };
     CreateTopicsResponse { topics, ..CreateTopicsResponse::default() }
@@ -58,7 +66,7 @@ fn answered(name: String, answer: Result<CreatedTopic, CommandError>) -> Creatab
             ),
             ..CreatableTopicResult::default()
         },
-        Err(error) => refused(name, error.error_code(), Some(error.message)),
+        Err(error) => refused(name, error.error_code(), worded(error)),
     }
 }
 

@@ -1,5 +1,6 @@
 //! Deletes topics, by name or since version 6 by id.
 
+use engine::cluster::Mutated;
 use engine::cluster::command::{CommandError, DeletedTopic, TopicRef};
 use engine::types::TopicId;
 use wire::messages::delete_topics_request::DeleteTopicState;
@@ -8,10 +9,12 @@ use wire::messages::{DeleteTopicsRequest, DeleteTopicsResponse};
 use wire::{ErrorCode, Uuid};
 
 use crate::context::{Caller, Context};
-use crate::error::Coded;
+use crate::error::{Coded, worded};
 
 /// The first version that can name topics by id.
 const VERSION_TOPIC_IDS: i16 = 6;
+/// The first version that knows of being refused for a quota (KIP-599).
+const VERSION_REFUSES_FOR_QUOTA: i16 = 5;
 
 pub(crate) async fn handle(
     context: &Context,
@@ -31,8 +34,10 @@ pub(crate) async fn handle(
         }
     }
     let asked = topics.clone();
-    match context.broker.delete_topics(topics).await {
-        Ok(answers) => {
+    let by = Some(caller.mutator(context, VERSION_REFUSES_FOR_QUOTA));
+    match context.broker.delete_topics(topics, by).await {
+        Ok(Mutated { answers, throttle }) => {
+            caller.slow_down(throttle);
             responses.extend(answers.into_iter().map(|(topic, answer)| answered(topic, answer)));
         }
         Err(error) => {
@@ -69,7 +74,7 @@ fn answered(topic: TopicRef, answer: Result<DeletedTopic, CommandError>) -> Dele
             topic_id: Uuid(deleted.id.0),
             ..DeletableTopicResult::default()
         },
-        Err(error) => refused(topic, error.error_code(), Some(error.message)),
+        Err(error) => refused(topic, error.error_code(), worded(error)),
     }
 }
 

@@ -3,8 +3,8 @@
 
 use std::collections::HashSet;
 
-use engine::cluster::Topic;
 use engine::cluster::command::{CommandErrorKind, CreateTopic};
+use engine::cluster::{Mutated, Mutator, Topic};
 use engine::types::{BrokerId, TopicId, TopicName};
 use wire::messages::metadata_request::MetadataRequestTopic;
 use wire::messages::metadata_response::{
@@ -19,6 +19,8 @@ use crate::image;
 
 /// Before this version an empty list of topics means all; from it on, none.
 const VERSION_EMPTY_IS_NONE: i16 = 1;
+/// Every version can say that a topic is not there yet.
+const VERSION_OLDEST: i16 = 0;
 /// From this version on a topic may have no name in the response.
 const VERSION_TOPIC_IDS: i16 = 12;
 /// The versions in which the response tells the operations on the cluster.
@@ -43,7 +45,7 @@ pub(crate) async fn handle(
         image.topics().map(|topic| described(topic, operations)).collect()
     } else {
         let may_create = request.allow_auto_topic_creation;
-        some(context, asked, may_create, operations).await
+        some(context, caller, asked, may_create, operations).await
     };
     let brokers = image::brokers(context);
     let cluster_operations = request.include_cluster_authorized_operations
@@ -97,6 +99,7 @@ fn refused(asked: Vec<MetadataRequestTopic>, error: ErrorCode) -> MetadataRespon
 /// Each topic once, in the order asked for; what does not exist comes last.
 async fn some(
     context: &Context,
+    caller: &Caller,
     asked: Vec<MetadataRequestTopic>,
     may_create: bool,
     operations: i32,
@@ -134,7 +137,8 @@ async fn some(
     let may_create = may_create && context.broker.config().topics.auto_create;
     for name in to_create {
         missing.push(if may_create {
-            created(context, name, operations).await
+            let by = caller.mutator(context, VERSION_OLDEST);
+            created(context, by, name, operations).await
         } else {
             absent(name, ErrorCode::UnknownTopicOrPartition)
         });
@@ -144,7 +148,12 @@ async fn some(
 }
 
 /// The topic is there when this answers, which spares the client a second request.
-async fn created(context: &Context, name: String, operations: i32) -> MetadataResponseTopic {
+async fn created(
+    context: &Context,
+    by: Mutator,
+    name: String,
+    operations: i32,
+) -> MetadataResponseTopic {
     let wanted = CreateTopic {
         name: name.clone(),
         partitions: -1,
@@ -152,8 +161,8 @@ async fn created(context: &Context, name: String, operations: i32) -> MetadataRe
         assignments: Vec::new(),
         configs: Vec::new(),
     };
-    let refusal = match context.broker.create_topics(vec![wanted], false).await {
-        Ok(mut answers) => {
+    let refusal = match context.broker.create_topics(vec![wanted], false, Some(by)).await {
+        Ok(Mutated { mut answers, .. }) => {
             answers.pop().and_then(|(_, answer)| answer.err()).map(|error| error.kind)
         }
         Err(_) => Some(CommandErrorKind::UnknownServerError),

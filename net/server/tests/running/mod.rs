@@ -62,9 +62,13 @@ impl Running {
     }
 
     pub fn client(&self) -> Client {
+        self.client_named("test")
+    }
+
+    pub fn client_named(&self, id: &str) -> Client {
         let stream = TcpStream::connect(self.address).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        Client { stream, next_correlation_id: 1 }
+        Client { stream, id: id.to_owned(), next_correlation_id: 1 }
     }
 
     pub fn stop(&mut self) {
@@ -84,6 +88,7 @@ impl Drop for Running {
 
 pub struct Client {
     stream: TcpStream,
+    id: String,
     next_correlation_id: i32,
 }
 
@@ -97,7 +102,7 @@ impl Client {
     pub fn send<R: Request>(&mut self, version: i16, request: &R) -> Sent {
         let correlation_id = self.next_correlation_id;
         self.next_correlation_id += 1;
-        let slices = encode_request(version, correlation_id, Some("test"), request).unwrap();
+        let slices = encode_request(version, correlation_id, Some(&self.id), request).unwrap();
         self.send_bytes(&slices.concat());
         Sent { version, correlation_id }
     }
@@ -124,6 +129,14 @@ impl Client {
         let mut frame = vec![0; usize::try_from(i32::from_be_bytes(size)).unwrap()];
         self.fill(&mut frame)?;
         Some(Bytes::from(frame))
+    }
+
+    /// Whether anything has come that is not received yet.
+    pub fn has_answer(&self) -> bool {
+        self.stream.set_nonblocking(true).unwrap();
+        let is_there = self.stream.peek(&mut [0]).is_ok();
+        self.stream.set_nonblocking(false).unwrap();
+        is_there
     }
 
     fn fill(&mut self, buffer: &mut [u8]) -> Option<()> {

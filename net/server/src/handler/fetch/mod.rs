@@ -53,10 +53,14 @@ pub(crate) async fn handle(context: &Context, caller: &Caller, request: FetchReq
         Ok(Opened::Emptied) => return Fetched::empty(FetchResponse::default()),
         Err(error) => return Fetched::refused(session_error(error)),
     };
-    let Some(plan) = Plan::new(context, &request, positions) else {
+    let at_once_max = caller.limits.as_ref().map_or(usize::MAX, |one| one.consumed_at_once_max());
+    let Some(plan) = Plan::new(context, &request, positions, at_once_max) else {
         return Fetched::refused(ErrorCode::UnknownServerError);
     };
     let (outcomes, held) = read(context, &plan).await;
+    if is_too_much(caller, records_bytes(&outcomes)) {
+        return nothing_yet(context, id, epoch, is_incremental);
+    }
     let mut told = answer::told(context, &plan, outcomes);
     let mut sessions = context.fetch_sessions.borrow_mut();
     let session_id = if is_incremental {
@@ -74,6 +78,33 @@ pub(crate) async fn handle(context: &Context, caller: &Caller, request: FetchReq
     };
     drop(sessions);
     Fetched { response: respond(context, caller.version, session_id, told), held }
+}
+
+/// Whether the client has used up what it may use of the node. What it would have been given is not counted
+/// then; it asks again.
+fn is_too_much(caller: &Caller, bytes: usize) -> bool {
+    let Some(limits) = &caller.limits else { return false };
+    caller.charge_time();
+    let is_held_back = !caller.throttle().is_zero();
+    caller.slow_down(limits.may_consume(socket::now(), bytes, is_held_back));
+    !caller.throttle().is_zero()
+}
+
+/// An answer without partitions, of which the session remembers nothing.
+fn nothing_yet(
+    context: &Context,
+    id: i32,
+    asked_with: SessionEpoch,
+    is_incremental: bool,
+) -> Fetched {
+    if !is_incremental {
+        return Fetched::empty(FetchResponse::default());
+    }
+    let mut sessions = context.fetch_sessions.borrow_mut();
+    let is_same = sessions.answering(id, asked_with).is_some();
+    let error = if is_same { ErrorCode::None } else { ErrorCode::InvalidFetchSessionEpoch };
+    let error_code = error.code();
+    Fetched::empty(FetchResponse { error_code, session_id: id, ..FetchResponse::default() })
 }
 
 fn session_error(error: SessionError) -> ErrorCode {

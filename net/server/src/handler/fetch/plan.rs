@@ -73,11 +73,12 @@ pub(super) struct Plan {
 }
 
 impl Plan {
-    /// `None` if the isolation level is none.
+    /// `None` if the isolation level is none. The client may not be given more than `at_once_max` at once.
     pub fn new(
         context: &Context,
         request: &FetchRequest,
         positions: Vec<(SessionKey, Position)>,
+        at_once_max: usize,
     ) -> Option<Self> {
         let isolation = isolation(request.isolation_level)?;
         let is_replica = [request.replica_id, request.replica_state.replica_id]
@@ -100,6 +101,7 @@ impl Plan {
         let targets = targets.collect();
         let broker_bytes_max = usize::try_from(context.broker.config().fetching.response_bytes_max);
         let bytes_max = bounded(request.max_bytes).min(broker_bytes_max.unwrap_or(usize::MAX));
+        let bytes_max = bytes_max.min(at_once_max);
         let wait_max = u64::try_from(request.max_wait_ms).unwrap_or(0);
         Some(Self {
             positions,

@@ -204,6 +204,11 @@ impl Submitted {
 }
 
 impl Submitted {
+    /// Whether the client waits for a response.
+    pub fn is_answered(&self) -> bool {
+        self.acks != Some(Acks::None)
+    }
+
     fn refusal(&self, partition: PartitionId, failure: &Failure) -> Refusal {
         let error = match failure {
             Failure::Append(failure) => failure.error_code(),

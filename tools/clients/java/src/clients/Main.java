@@ -13,6 +13,7 @@ public final class Main {
             new ConsumerGroups(cluster).run(suite);
             new Topics(cluster).run(suite);
             new Offsets(cluster).run(suite);
+            new Quotas(cluster).run(suite);
             new Transactions(cluster).run(suite);
             new TransactionAdministration(cluster).run(suite);
         }
