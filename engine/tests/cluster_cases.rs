@@ -288,6 +288,10 @@ fn result(answer: Result<(), CommandError>) -> String {
 fn described(error: &CommandError) -> String {
     let name = match error.kind {
         CommandErrorKind::ThrottlingQuotaExceeded => "THROTTLING_QUOTA_EXCEEDED",
+        CommandErrorKind::ResourceNotFound => "RESOURCE_NOT_FOUND",
+        CommandErrorKind::DuplicateResource => "DUPLICATE_RESOURCE",
+        CommandErrorKind::UnacceptableCredential => "UNACCEPTABLE_CREDENTIAL",
+        CommandErrorKind::UnsupportedSaslMechanism => "UNSUPPORTED_SASL_MECHANISM",
         CommandErrorKind::UnknownTopicOrPartition => "UNKNOWN_TOPIC_OR_PARTITION",
         CommandErrorKind::InvalidTopic => "INVALID_TOPIC_EXCEPTION",
         CommandErrorKind::InvalidRequest => "INVALID_REQUEST",

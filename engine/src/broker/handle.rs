@@ -12,8 +12,9 @@ use futures_channel::oneshot;
 use futures_util::future::{join_all, select_all};
 
 use crate::cluster::command::{
-    ConfigAnswers, CreateAnswers, CreateTopic, DeleteAnswers, GrowAnswers, GrowTopic,
-    QuotaAlteration, QuotaAnswers, ResourceChange, ResourceReplacement, TopicRef,
+    ConfigAnswers, CreateAnswers, CreateTopic, CredentialAnswers, CredentialDeletion,
+    CredentialUpsertion, DeleteAnswers, GrowAnswers, GrowTopic, QuotaAlteration, QuotaAnswers,
+    ResourceChange, ResourceReplacement, TopicRef,
 };
 use crate::cluster::{ClusterImage, Mutated, Mutator, placement};
 use crate::config::{BrokerConfig, RunningConfig};
@@ -21,8 +22,8 @@ use crate::group::{self, GroupError, Reply, Request};
 use crate::io::Runtime;
 use crate::shard::{
     Append, AppendTicket, Ask, Budget, Control, Decided, Each, EpochEnd, EpochEndAsk, GroupAnswer,
-    Internal, ListOffsetAsk, ListedOffset, LogDir, OFFSETS_TOPIC, PartitionError, ReadOutcome,
-    ReadRequest, Shard, Stopping, running_config,
+    Internal, ListOffsetAsk, ListedOffset, LogDir, OFFSETS_TOPIC, PartitionError, QuorumState,
+    ReadOutcome, ReadRequest, Shard, Stopping, running_config,
 };
 use crate::types::{BrokerId, CoreId, Offset, PartitionId, ProducerId};
 
@@ -316,6 +317,18 @@ impl Broker {
         validate_only: bool,
     ) -> Decided<QuotaAnswers> {
         self.control(|answer| Control::AlterQuotas { alterations, validate_only, answer }).await
+    }
+
+    pub async fn alter_credentials(
+        &self,
+        deletions: Vec<CredentialDeletion>,
+        upsertions: Vec<CredentialUpsertion>,
+    ) -> Decided<CredentialAnswers> {
+        self.control(|answer| Control::AlterCredentials { deletions, upsertions, answer }).await
+    }
+
+    pub async fn describe_quorum(&self) -> Decided<QuorumState> {
+        self.control(|answer| Control::DescribeQuorum { answer }).await
     }
 
     /// An identity for a producer that no other has had.

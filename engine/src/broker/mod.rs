@@ -18,6 +18,6 @@ pub use crate::shard::{
     AbortedTransaction, Acks, ActiveProducer, Append, AppendFailure, AppendTicket, Appended,
     Budget, CheckpointError, ControlError, CoreCheckpoint, Decided, Ending, EpochEnd, EpochEndAsk,
     GroupAnswer, Isolation, ListOffsetAsk, ListedOffset, LogDir, LogDirPartition, MarkerError,
-    OffsetSpec, PartitionError, Point, ReadOutcome, ReadRequest, Reservation, Stopping, TxnAnswer,
-    WaitForStop,
+    OffsetSpec, PartitionError, Point, QuorumState, ReadOutcome, ReadRequest, Reservation,
+    Stopping, TxnAnswer, WaitForStop,
 };

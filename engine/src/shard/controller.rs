@@ -11,9 +11,9 @@ use futures_channel::oneshot;
 use thiserror::Error;
 
 use crate::cluster::command::{
-    self, CommandError, ConfigAnswers, CreateAnswers, CreateTopic, DeleteAnswers, GrowAnswers,
-    GrowTopic, Outcome, ProducerIdBlock, QuotaAlteration, QuotaAnswers, ResourceChange,
-    ResourceReplacement, TopicRef,
+    self, CommandError, ConfigAnswers, CreateAnswers, CreateTopic, CredentialAnswers,
+    CredentialDeletion, CredentialUpsertion, DeleteAnswers, GrowAnswers, GrowTopic, Outcome,
+    ProducerIdBlock, QuotaAlteration, QuotaAnswers, ResourceChange, ResourceReplacement, TopicRef,
 };
 use crate::cluster::{
     BucketRule, Buckets, ClusterImage, Mutated, Mutator, Permits, QuotaKind, ResourceKind,
@@ -23,7 +23,7 @@ use crate::records::metadata::MetadataRecord;
 use crate::shard::Shard;
 use crate::shard::ask::Ask;
 use crate::shard::metadata_log::{MetadataError, MetadataLog};
-use crate::types::{CoreId, TopicId};
+use crate::types::{CoreId, LeaderEpoch, Offset, TopicId};
 
 /// The decision could not be stored: nothing of it counts.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -71,6 +71,14 @@ pub enum Control {
         validate_only: bool,
         answer: Answer<QuotaAnswers>,
     },
+    AlterCredentials {
+        deletions: Vec<CredentialDeletion>,
+        upsertions: Vec<CredentialUpsertion>,
+        answer: Answer<CredentialAnswers>,
+    },
+    DescribeQuorum {
+        answer: Answer<QuorumState>,
+    },
     AllocateProducerIds {
         answer: Answer<Result<ProducerIdBlock, CommandError>>,
     },
@@ -79,6 +87,14 @@ pub enum Control {
         topic: Internal,
         answer: Answer<()>,
     },
+}
+
+/// How far the cluster's metadata has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct QuorumState {
+    pub epoch: LeaderEpoch,
+    /// The first offset that is not decided.
+    pub end: Offset,
 }
 
 /// A topic in which a coordinator keeps its state.
@@ -103,6 +119,7 @@ pub struct Controller {
     waiting: RefCell<VecDeque<Control>>,
     is_working: Cell<bool>,
     mutations: RefCell<Buckets>,
+    quorum: Cell<QuorumState>,
 }
 
 /// A decision on its way: whom to answer once it is known to count.
@@ -110,8 +127,10 @@ type Reply = Box<dyn FnOnce(Decided<()>)>;
 
 impl Controller {
     pub fn new(shard: Rc<Shard>, log: MetadataLog) -> Rc<Self> {
+        let quorum = QuorumState { epoch: log.epoch(), end: log.end() };
         Rc::new(Self {
             shard,
+            quorum: Cell::new(quorum),
             log: RefCell::new(Some(log)),
             waiting: RefCell::default(),
             is_working: Cell::new(false),
@@ -166,6 +185,7 @@ impl Controller {
         } else {
             let stored = log.append(&records).await;
             if stored.is_ok() {
+                self.quorum.set(QuorumState { epoch: log.epoch(), end: log.end() });
                 let changed = changed_topics(&image, &records);
                 publish(&self.shard, &image, changed).await;
                 self.snapshot_if_due(log, &image).await;
@@ -246,6 +266,12 @@ impl Controller {
                 command::replace_configs(image, &config, &replacements, validate_only),
                 answer,
             ),
+            Control::AlterCredentials { deletions, upsertions, answer } => {
+                answered(command::alter_credentials(image, &deletions, &upsertions), answer)
+            }
+            Control::DescribeQuorum { answer } => {
+                answered(Outcome { records: Vec::new(), answers: self.quorum.get() }, answer)
+            }
             Control::AllocateProducerIds { answer } => {
                 let epoch = self.broker_epoch(image);
                 let outcome = match command::allocate_producer_ids(image, self.shard.node, epoch) {

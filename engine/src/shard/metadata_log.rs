@@ -166,6 +166,11 @@ impl MetadataLog {
         }
     }
 
+    /// Of this run: a controller that begins is one that was elected.
+    pub const fn epoch(&self) -> LeaderEpoch {
+        self.epoch
+    }
+
     /// The offset of the next record.
     pub fn end(&self) -> Offset {
         self.log.ends().log_end

@@ -59,7 +59,7 @@ pub use checkpoint::{CheckpointError, CoreCheckpoint, Point};
 pub(crate) use checkpoint::{Known, remove_others};
 pub use closing::Ending;
 pub(crate) use controller::{Control, Controller, Internal};
-pub use controller::{ControlError, Decided};
+pub use controller::{ControlError, Decided, QuorumState};
 pub(crate) use folders::{DataFolders, Found, Offline};
 use gather::Gather;
 pub use groups::GroupAnswer;

@@ -52,6 +52,9 @@ answered! {
     EndTxn,
     WriteTxnMarkers,
     TxnOffsetCommit,
+    DescribeAcls,
+    CreateAcls,
+    DeleteAcls,
     DescribeConfigs,
     AlterConfigs,
     DescribeLogDirs,
@@ -64,6 +67,9 @@ answered! {
     OffsetDelete,
     DescribeClientQuotas,
     AlterClientQuotas,
+    DescribeUserScramCredentials,
+    AlterUserScramCredentials,
+    DescribeQuorum,
     DescribeCluster,
     DescribeProducers,
     DescribeTransactions,
@@ -95,7 +101,7 @@ mod tests {
     use super::*;
 
     /// What Apache Kafka 4.3.1 answers to ApiVersions on a broker's listener, for these APIs.
-    const KAFKA: [(i16, i16, i16); 44] = [
+    const KAFKA: [(i16, i16, i16); 50] = [
         (0, 0, 13),
         (1, 4, 18),
         (2, 1, 11),
@@ -120,6 +126,9 @@ mod tests {
         (26, 0, 5),
         (27, 1, 2),
         (28, 0, 5),
+        (29, 1, 3),
+        (30, 1, 3),
+        (31, 1, 3),
         (32, 1, 4),
         (33, 0, 2),
         (35, 1, 5),
@@ -132,6 +141,9 @@ mod tests {
         (47, 0, 0),
         (48, 0, 1),
         (49, 0, 1),
+        (50, 0, 0),
+        (51, 0, 0),
+        (55, 0, 2),
         (60, 0, 2),
         (61, 0, 0),
         (65, 0, 0),

@@ -115,6 +115,9 @@ impl<'context> Call<'context> {
             Api::EndTxn => self.answer(handler::end_txn::handle).await,
             Api::WriteTxnMarkers => self.answer(handler::write_txn_markers::handle).await,
             Api::TxnOffsetCommit => self.answer(handler::txn_offset_commit::handle).await,
+            Api::DescribeAcls => self.answer_or_close(handler::access::describe),
+            Api::CreateAcls => self.answer_or_close(handler::access::create),
+            Api::DeleteAcls => self.answer_or_close(handler::access::delete),
             Api::DescribeConfigs => self.answer(handler::describe_configs::handle).await,
             Api::AlterConfigs => self.answer(handler::alter_configs::handle).await,
             Api::DescribeLogDirs => self.answer(handler::describe_log_dirs::handle).await,
@@ -133,6 +136,13 @@ impl<'context> Call<'context> {
             Api::OffsetDelete => self.answer(handler::offset_delete::handle).await,
             Api::DescribeClientQuotas => self.answer(handler::describe_client_quotas::handle).await,
             Api::AlterClientQuotas => self.answer(handler::alter_client_quotas::handle).await,
+            Api::DescribeUserScramCredentials => {
+                self.answer(handler::describe_user_scram_credentials::handle).await
+            }
+            Api::AlterUserScramCredentials => {
+                self.answer(handler::alter_user_scram_credentials::handle).await
+            }
+            Api::DescribeQuorum => self.answer(handler::describe_quorum::handle).await,
             Api::DescribeCluster => self.answer(handler::describe_cluster::handle).await,
             Api::DescribeProducers => self.answer(handler::describe_producers::handle).await,
             Api::DescribeTransactions => self.answer(handler::describe_transactions::handle).await,
@@ -163,6 +173,15 @@ impl<'context> Call<'context> {
         });
         let response = response.await?;
         self.taken::<R>(response, None)
+    }
+
+    /// For requests that may be without meaning, and that need nothing but themselves.
+    fn answer_or_close<R: Request>(
+        mut self,
+        handle: impl FnOnce(&R) -> Result<R::Response, String>,
+    ) -> Result<Taken, String> {
+        let request = decode::<R>(&mut self.body, self.caller.version)?;
+        self.taken::<R>(handle(&request)?, None)
     }
 
     /// The answer with what it has to say about quotas.

@@ -2,6 +2,7 @@
 //! returns the records that make it true; nothing changes until the log has them.
 
 mod configs;
+mod credentials;
 mod describe;
 mod elect;
 pub(super) mod error;
@@ -24,6 +25,10 @@ mod topics_delete;
 pub use configs::{
     ConfigAnswers, ConfigChange, ConfigOperation, ResourceChange, ResourceReplacement,
     alter_configs, replace_configs,
+};
+pub use credentials::{
+    CredentialAnswers, CredentialDeletion, CredentialUpsertion, FoundCredentials,
+    alter_credentials, describe_credentials,
 };
 pub use describe::describe_configs;
 pub use elect::{Election, elect, elect_everywhere};

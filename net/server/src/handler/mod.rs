@@ -1,11 +1,13 @@
 //! One file per API: from a request's fields to a question to the engine, and back. Which error
 //! code goes with which refusal is Kafka's decision, not ours.
 
+pub(crate) mod access;
 pub(crate) mod add_offsets_to_txn;
 pub(crate) mod add_partitions_to_txn;
 pub(crate) mod alter_client_quotas;
 pub(crate) mod alter_configs;
 pub(crate) mod alter_partition_reassignments;
+pub(crate) mod alter_user_scram_credentials;
 pub(crate) mod api_versions;
 mod config_resource;
 pub(crate) mod consumer_group_describe;
@@ -21,8 +23,10 @@ pub(crate) mod describe_configs;
 pub(crate) mod describe_groups;
 pub(crate) mod describe_log_dirs;
 pub(crate) mod describe_producers;
+pub(crate) mod describe_quorum;
 pub(crate) mod describe_topic_partitions;
 pub(crate) mod describe_transactions;
+pub(crate) mod describe_user_scram_credentials;
 pub(crate) mod elect_leaders;
 pub(crate) mod end_txn;
 pub(crate) mod fetch;
