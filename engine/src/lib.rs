@@ -11,6 +11,7 @@ pub mod log;
 pub mod record;
 pub mod records;
 mod shard;
+pub mod share;
 #[cfg(test)]
 mod sim;
 pub mod txn;

@@ -24,7 +24,7 @@ pub const CRATES: [(&str, &[&str]); 12] = [
 ];
 
 /// Each folder of the engine and the folders it may import. What is missing here may not exist.
-pub const ENGINE: [(&str, &[&str]); 16] = [
+pub const ENGINE: [(&str, &[&str]); 17] = [
     ("types", &[]),
     ("records", &["types"]),
     ("record", &["types"]),
@@ -38,6 +38,7 @@ pub const ENGINE: [(&str, &[&str]); 16] = [
     ("coordinator", &["types", "record"]),
     ("group", &["types", "records", "record", "coordinator"]),
     ("txn", &["types", "records", "record", "coordinator"]),
+    ("share", &["types", "records", "record", "coordinator"]),
     (
         "shard",
         &[
@@ -54,6 +55,7 @@ pub const ENGINE: [(&str, &[&str]); 16] = [
             "coordinator",
             "group",
             "txn",
+            "share",
         ],
     ),
     (
@@ -72,6 +74,7 @@ pub const ENGINE: [(&str, &[&str]); 16] = [
             "coordinator",
             "group",
             "txn",
+            "share",
             "shard",
         ],
     ),
@@ -91,6 +94,7 @@ pub const ENGINE: [(&str, &[&str]); 16] = [
             "coordinator",
             "group",
             "txn",
+            "share",
             "shard",
             "broker",
         ],
@@ -98,7 +102,7 @@ pub const ENGINE: [(&str, &[&str]); 16] = [
 ];
 
 /// Folders of the engine that decide and never do.
-pub const PURE: [&str; 10] = [
+pub const PURE: [&str; 11] = [
     "types",
     "records",
     "record",
@@ -109,6 +113,7 @@ pub const PURE: [&str; 10] = [
     "replica",
     "quorum",
     "txn",
+    "share",
 ];
 
 /// What a decision has no business with, as it looks in code.
