@@ -5,6 +5,7 @@ mod handed_over;
 mod handle;
 mod identity;
 mod places;
+mod share;
 mod start;
 mod transactions;
 
@@ -19,5 +20,6 @@ pub use crate::shard::{
     Budget, CheckpointError, ControlError, CoreCheckpoint, Decided, Ending, EpochEnd, EpochEndAsk,
     GroupAnswer, Isolation, ListOffsetAsk, ListedOffset, LogDir, LogDirPartition, MarkerError,
     OffsetSpec, PartitionError, Point, QuorumState, ReadOutcome, ReadRequest, Reservation,
-    Stopping, TxnAnswer, WaitForStop,
+    ShareAcknowledgeAsk, ShareError, ShareFetchAsk, ShareFetched, SharePartitionAck,
+    SharePartitionRead, ShareSeen, ShareSettings, Stopping, TxnAnswer, WaitForStop,
 };

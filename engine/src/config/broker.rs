@@ -11,6 +11,7 @@ use crate::config::listener::{Listener, ListenerName};
 use crate::config::quotas::{Quotas, quotas};
 use crate::config::running::connections_per_host;
 use crate::config::settings::{ConfigError, Notice, Settings};
+use crate::config::share_groups::{ShareGroups, share_groups};
 use crate::types::limits::{BATCH_BYTES_MAX, CORE_BUDGET_BYTES, FRAME_BYTES_MAX};
 use crate::types::{BrokerId, Millis};
 
@@ -99,6 +100,7 @@ pub struct Groups {
     pub members_max: u32,
     /// Of the newer protocol.
     pub consumer: ConsumerGroups,
+    pub share: ShareGroups,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -310,6 +312,7 @@ fn groups(settings: &mut Settings) -> Groups {
         initial_rebalance_delay: millis(settings, "group.initial.rebalance.delay.ms"),
         members_max: settings.unsigned_32("group.max.size"),
         consumer: consumer_groups(settings),
+        share: share_groups(settings),
     }
 }
 
@@ -340,7 +343,7 @@ fn millis(settings: &mut Settings, name: &str) -> Millis {
     Millis(settings.unsigned(name))
 }
 
-fn factor(settings: &mut Settings, name: &str) -> u16 {
+pub(super) fn factor(settings: &mut Settings, name: &str) -> u16 {
     u16::try_from(settings.unsigned(name)).unwrap_or_else(|_| {
         settings.refuse(name, format!("value must be no more than {}", i16::MAX));
         1

@@ -73,7 +73,7 @@ pub(super) fn consumer_groups(settings: &mut Settings) -> ConsumerGroups {
     }
 }
 
-fn within(settings: &mut Settings, name: &str, [low, high]: [&str; 2]) -> Millis {
+pub(super) fn within(settings: &mut Settings, name: &str, [low, high]: [&str; 2]) -> Millis {
     let value = settings.unsigned(name);
     let (low_value, high_value) = (settings.unsigned(low), settings.unsigned(high));
     if high_value < low_value {

@@ -23,6 +23,8 @@ pub struct RunningConfig {
     pub verifies_transactions: bool,
     /// `group.consumer.assignment.interval.ms`
     pub consumer_assignment_interval: Millis,
+    /// `group.share.assignment.interval.ms`
+    pub share_assignment_interval: Millis,
     pub cleaner: CleanerConfig,
 }
 
@@ -66,6 +68,7 @@ impl RunningConfig {
                 .and_then(|value| value.boolean())
                 .unwrap_or(true),
             consumer_assignment_interval: Millis(unsigned("group.consumer.assignment.interval.ms")),
+            share_assignment_interval: Millis(unsigned("group.share.assignment.interval.ms")),
             cleaner: CleanerConfig {
                 backoff: Millis(unsigned("log.cleaner.backoff.ms")),
                 key_bytes: unsigned("log.cleaner.dedupe.buffer.size"),

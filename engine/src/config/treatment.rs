@@ -17,8 +17,8 @@ const BROKER: &[&str] = &[
     "add.partitions.to.txn.retry.backoff.max.ms",
     "add.partitions.to.txn.retry.backoff.ms",
     "advertised.listeners",
-    "auto.create.topics.enable",
     "authorizer.class.name",
+    "auto.create.topics.enable",
     "broker.id",
     "broker.rack",
     "compression.gzip.level",
@@ -52,6 +52,27 @@ const BROKER: &[&str] = &[
     "group.max.session.timeout.ms",
     "group.max.size",
     "group.min.session.timeout.ms",
+    "group.share.assignment.interval.ms",
+    "group.share.assignors",
+    "group.share.delivery.count.limit",
+    "group.share.heartbeat.interval.ms",
+    "group.share.max.assignment.interval.ms",
+    "group.share.max.delivery.count.limit",
+    "group.share.max.heartbeat.interval.ms",
+    "group.share.max.partition.max.record.locks",
+    "group.share.max.record.lock.duration.ms",
+    "group.share.max.session.timeout.ms",
+    "group.share.max.share.sessions",
+    "group.share.max.size",
+    "group.share.min.assignment.interval.ms",
+    "group.share.min.delivery.count.limit",
+    "group.share.min.heartbeat.interval.ms",
+    "group.share.min.partition.max.record.locks",
+    "group.share.min.record.lock.duration.ms",
+    "group.share.min.session.timeout.ms",
+    "group.share.partition.max.record.locks",
+    "group.share.record.lock.duration.ms",
+    "group.share.session.timeout.ms",
     "listener.security.protocol.map",
     "listeners",
     "log.cleaner.backoff.ms",
@@ -107,6 +128,11 @@ const BROKER: &[&str] = &[
     "queued.max.request.bytes",
     "quota.window.num",
     "quota.window.size.seconds",
+    "share.coordinator.snapshot.update.records.per.snapshot",
+    "share.coordinator.state.topic.min.isr",
+    "share.coordinator.state.topic.num.partitions",
+    "share.coordinator.state.topic.replication.factor",
+    "share.coordinator.state.topic.segment.bytes",
     "socket.receive.buffer.bytes",
     "socket.request.max.bytes",
     "socket.send.buffer.bytes",
@@ -188,8 +214,6 @@ const BECAUSE: &[(&str, &str)] = &[
     ),
     ("telemetry.", "clients are not asked for their metrics"),
     ("cordoned.log.dirs", "partitions are placed in every folder"),
-    ("share.", "there are no share groups"),
-    ("group.share.", "there are no share groups"),
     ("streams.", "there are no streams groups"),
     ("group.streams.", "there are no streams groups"),
 ];
@@ -198,7 +222,11 @@ const ITS_OWN_CONTROLLER: &str = "a node is its own controller, and there are no
 const ONE_REPLICA: &str = "a partition has one replica";
 
 /// Topic and group keys without a broker synonym of which the treatment would follow.
-const OTHERS: &[(Scope, &str)] = &[];
+const OTHERS: &[(Scope, &str)] = &[
+    (Scope::Group, "share.auto.offset.reset"),
+    (Scope::Group, "share.isolation.level"),
+    (Scope::Group, "share.renew.acknowledge.enable"),
+];
 
 impl Treatment {
     pub fn of(key: &Key) -> Self {
@@ -259,6 +287,7 @@ mod tests {
             include_str!("addresses.rs"),
             include_str!("quotas.rs"),
             include_str!("running.rs"),
+            include_str!("share_groups.rs"),
             include_str!("topic.rs"),
         ];
         let code = readers.map(|text| text.split("#[cfg(test)]").next().unwrap_or(text));

@@ -27,6 +27,8 @@ pub(crate) enum Change {
     Assigned { generation: Generation, assignments: BTreeMap<MemberId, Bytes> },
     /// Members of the newer protocol, and what they hold; memory knows it already.
     Roster,
+    /// Members of a share group, and what they may read; memory knows it already.
+    Sharers,
     /// A classic group has become one of the newer protocol.
     Upgraded(Box<ClassicForm>),
     /// A group of the newer protocol has become a classic one.

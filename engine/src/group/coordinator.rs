@@ -137,9 +137,7 @@ impl Coordinator {
             }
             Request::DescribeGroup(describe) => {
                 let described = match self.groups.get(&describe.group) {
-                    Some(group) if group.durable && group.consumer.is_none() => {
-                        Ok(group.describe())
-                    }
+                    Some(group) if group.durable && !group.speaks_other() => Ok(group.describe()),
                     Some(_) | None => Err(GroupError::GroupIdNotFound),
                 };
                 outputs.push(Output::Reply { request: id, reply: Reply::DescribeGroup(described) });
@@ -165,6 +163,32 @@ impl Coordinator {
             Request::ConsumerHeartbeat(heartbeat) => {
                 self.consumer_heartbeat(now, id, &heartbeat, outputs);
             }
+            Request::ShareHeartbeat(heartbeat) => {
+                self.share_heartbeat(now, id, &heartbeat, outputs);
+            }
+            Request::DescribeShareGroup(describe) => {
+                let (groups, step) = self.split(now, outputs);
+                let group = groups.get(&describe.group).filter(|group| group.durable);
+                let share = group.and_then(|group| group.share.as_ref());
+                let described = share
+                    .map(|share| share.durable.describe(&describe.group, step.cluster))
+                    .ok_or(GroupError::GroupIdNotFound);
+                let reply = Reply::DescribeShareGroup(described);
+                outputs.push(Output::Reply { request: id, reply });
+            }
+            Request::ShareQueues(group) => self.share_queues(now, id, &group, outputs),
+            Request::ShareInitialized(initialized) => {
+                self.share_initialized(now, id, &initialized, outputs);
+            }
+            Request::AlterShareOffsets(alter) => {
+                self.alter_share_offsets(now, id, &alter, outputs);
+            }
+            Request::ForgetShareTopics(forget) => {
+                self.delete_share_offsets(now, id, &forget, false, outputs);
+            }
+            Request::ShareTopicsForgotten(forget) => {
+                self.delete_share_offsets(now, id, &forget, true, outputs);
+            }
             Request::ListGroups(filter) => {
                 let reply = Reply::ListGroups(self.list(&filter));
                 outputs.push(Output::Reply { request: id, reply });
@@ -180,7 +204,9 @@ impl Coordinator {
             return;
         }
         if let Some(group) = groups.get_mut(&join.group) {
-            if group.consumer.is_some() {
+            if group.share.is_some() {
+                step.refuse_join(id, GroupError::InconsistentGroupProtocol, join.member);
+            } else if group.consumer.is_some() {
                 group.join_consumer(id, join, &mut step);
             } else {
                 group.join(id, join, &mut step);
@@ -294,6 +320,9 @@ impl Coordinator {
             touched.push(id.clone());
             let Some(group) = groups.get_mut(id) else { continue };
             match &timer {
+                Timer::Session(_, member) if group.share.is_some() => {
+                    group.sharer_deadline(member, &mut step);
+                }
                 Timer::Session(_, member) if group.consumer.is_none() => {
                     group.session_deadline(member, &mut step);
                 }

@@ -26,7 +26,9 @@ impl Group {
     /// Deletes the group at a client's wish.
     pub(crate) fn delete(&mut self, request: RequestId, step: &mut Step<'_>) {
         let error = match self.state {
-            GroupState::Empty if !self.has_no_consumers() => GroupError::NonEmptyGroup,
+            GroupState::Empty if !self.has_no_consumers() || !self.has_no_sharers() => {
+                GroupError::NonEmptyGroup
+            }
             GroupState::Empty => {
                 self.start_deletion(Some(request), step);
                 return;
@@ -52,15 +54,24 @@ impl Group {
             latest.chain(self.offsets.all_undecided().map(|(key, _)| key)).collect();
         let mut records: Vec<GroupRecord> =
             keys.into_iter().map(|key| self.tombstone(key.0, key.1)).collect();
-        match &self.consumer {
-            Some(consumer) => records.extend(
+        match (&self.consumer, &self.share) {
+            (None, Some(share)) => records.extend(
+                share
+                    .current
+                    .tombstones()
+                    .into_iter()
+                    .map(|record| GroupRecord::Share { group: self.id.clone(), record }),
+            ),
+            (Some(consumer), _) => records.extend(
                 consumer
                     .current
                     .tombstones()
                     .into_iter()
                     .map(|record| GroupRecord::Consumer { group: self.id.clone(), record }),
             ),
-            None => records.push(GroupRecord::Group { group: self.id.clone(), value: None }),
+            (None, None) => {
+                records.push(GroupRecord::Group { group: self.id.clone(), value: None });
+            }
         }
         self.continue_deletion(records, request, step);
     }
@@ -155,6 +166,7 @@ impl Group {
             .map(|(key, _)| key)
             .collect();
         self.append_tombstones(orphans.into_iter().collect(), step);
+        self.forget_share_topic(id, step);
     }
 
     fn append_tombstones(&mut self, keys: Vec<OffsetKey>, step: &mut Step<'_>) {

@@ -6,6 +6,9 @@ use crate::group::group::Group;
 use crate::group::protocols::CONSUMER_PROTOCOL_TYPE;
 use crate::group::{Described, DescribedMember, GroupKind, GroupState, ListGroups, Listed};
 
+/// What Kafka lists for share groups.
+const SHARE_PROTOCOL_TYPE: &str = "share";
+
 impl Group {
     pub(crate) fn describe(&self) -> Described {
         // Between generations the subscriptions are about to change.
@@ -31,6 +34,14 @@ impl Group {
 
     pub(crate) fn listed(&self) -> Listed {
         let group = self.id.clone();
+        if let Some(share) = &self.share {
+            return Listed {
+                group,
+                protocol_type: SHARE_PROTOCOL_TYPE.to_owned(),
+                kind: GroupKind::Share,
+                state: share.durable.state(),
+            };
+        }
         match &self.consumer {
             Some(consumer) => Listed {
                 group,

@@ -7,7 +7,8 @@
 //! | offset, of old brokers | kind 0: the same | never | 0 |
 //! | group | kind 2: group | version 3 | 0 to 4 |
 //!
-//! Those of groups of the newer protocol stand in `consumer/format.rs`.
+//! Those of groups of the newer protocol stand in `consumer/format.rs`, those of share groups in
+//! `share/format.rs`.
 
 use bytes::Bytes;
 use codec::{DecodeError, EncodeError, UnknownTags, Uuid};
@@ -15,6 +16,7 @@ use thiserror::Error;
 
 use crate::group::consumer;
 use crate::group::record::{GroupRecord, StoredGroup, StoredMember};
+use crate::group::share;
 use crate::group::{Committed, Generation, GroupId, InstanceId, MemberId, RecordBytes};
 use crate::records::group::group_metadata_value::MemberMetadata;
 use crate::records::group::{
@@ -64,6 +66,7 @@ pub(crate) fn encode(record: &GroupRecord) -> Result<RecordBytes, EncodeError> {
             Ok((key.encode()?, value))
         }
         GroupRecord::Consumer { group, record } => consumer::format::encode(group, record),
+        GroupRecord::Share { group, record } => share::format::encode(group, record),
     }
 }
 
@@ -106,7 +109,7 @@ fn encode_group(stored: &StoredGroup) -> Result<Bytes, EncodeError> {
     GroupValue::GroupMetadata(value).encode(GROUP_VERSION)
 }
 
-/// `None` for a record that groups of these two protocols do not keep.
+/// `None` for a record that none of these groups keeps.
 pub(crate) fn decode(
     key: &Bytes,
     value: Option<&Bytes>,
@@ -116,7 +119,9 @@ pub(crate) fn decode(
         None => return Err(DecodeError::Truncated { needed: 2, remaining: key.len() }.into()),
     };
     let is_consumers = consumer::format::KINDS.contains(&kind);
-    if !matches!(kind, KIND_LEGACY_OFFSET | KIND_OFFSET | KIND_GROUP) && !is_consumers {
+    let is_shares = share::format::KINDS.contains(&kind);
+    let is_own = matches!(kind, KIND_LEGACY_OFFSET | KIND_OFFSET | KIND_GROUP);
+    if !is_own && !is_consumers && !is_shares {
         return Ok(None);
     }
     let value = value.map(|bytes| GroupValue::decode(kind, bytes)).transpose()?;
@@ -147,6 +152,10 @@ pub(crate) fn decode(
         }
         (GroupKey::GroupMetadata(key), None) => {
             Ok(Some(GroupRecord::Group { group: GroupId::new(&key.group), value: None }))
+        }
+        (key, value) if is_shares => {
+            let found = share::format::decode(key, value)?;
+            Ok(found.map(|(group, record)| GroupRecord::Share { group, record }))
         }
         (key, value) => {
             let found = consumer::format::decode(key, value)?;
@@ -342,7 +351,7 @@ mod tests {
 
     #[test]
     fn a_record_of_another_kind_is_passed_over() {
-        let key = Bytes::from_static(&[0, 10, 9, 9]);
+        let key = Bytes::from_static(&[0, 17, 9, 9]);
         assert_eq!(decode(&key, None), Ok(None));
         let later = Bytes::from_static(&[0x7f, 0xff]);
         assert_eq!(decode(&later, Some(&Bytes::new())), Ok(None));

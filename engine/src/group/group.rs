@@ -13,6 +13,7 @@ use crate::group::members::Members;
 use crate::group::offset_table::OffsetTable;
 use crate::group::protocols::{CONSUMER_PROTOCOL_TYPE, Protocols, subscribed_topics};
 use crate::group::record::{GroupRecord, StoredGroup, StoredMember};
+use crate::group::share::ShareGroup;
 use crate::group::step::Step;
 use crate::group::{
     Generation, GroupError, GroupId, InTransaction, InstanceId, Joined, JoinedMember, MemberId,
@@ -89,6 +90,8 @@ pub(crate) struct Group {
     /// The members, if the group is of the newer protocol; then it has no classic ones of its own,
     /// and its state here is Empty, or Dead.
     pub(crate) consumer: Option<Box<ConsumerGroup>>,
+    /// The members, if it is a share group; as above.
+    pub(crate) share: Option<Box<ShareGroup>>,
     /// Appends under way for this group, and the latest of all it ever had.
     pub(crate) appending: usize,
     pub(crate) last_append: Option<Ticket>,
@@ -114,6 +117,7 @@ impl Group {
             storing: None,
             offsets: OffsetTable::default(),
             consumer: None,
+            share: None,
             appending: 0,
             last_append: None,
             durable: false,
@@ -182,6 +186,9 @@ impl Group {
     pub(crate) fn is_subscribed(&self, topic: &str) -> bool {
         if let Some(consumer) = &self.consumer {
             return consumer.current.reads(topic);
+        }
+        if let Some(share) = &self.share {
+            return share.current.reads(topic);
         }
         match &self.subscribed {
             Some(topics) => topics.contains(topic),
@@ -356,7 +363,9 @@ impl Group {
                     }
                     offsets.push(key);
                 }
-                GroupRecord::Group { .. } | GroupRecord::Consumer { .. } => {}
+                GroupRecord::Group { .. }
+                | GroupRecord::Consumer { .. }
+                | GroupRecord::Share { .. } => {}
             }
         }
         let pending =
@@ -387,6 +396,7 @@ impl Group {
             && self.expected.is_empty()
             && self.offsets.is_empty()
             && self.has_no_consumers()
+            && self.has_no_sharers()
             && matches!(self.state, GroupState::Empty | GroupState::Dead)
     }
 
@@ -395,9 +405,19 @@ impl Group {
         self.consumer.is_some() && self.state != GroupState::Dead
     }
 
+    /// The group is not a classic one.
+    pub(crate) fn speaks_other(&self) -> bool {
+        self.consumer.is_some() || self.share.is_some()
+    }
+
     /// Nobody of the newer protocol is in it.
     pub(crate) fn has_no_consumers(&self) -> bool {
         self.consumer.as_ref().is_none_or(|consumer| consumer.current.is_empty())
+    }
+
+    /// Nobody of a share group is in it.
+    pub(crate) fn has_no_sharers(&self) -> bool {
+        self.share.as_ref().is_none_or(|share| share.current.members.is_empty())
     }
 
     pub(crate) fn assert_invariants(&self) {

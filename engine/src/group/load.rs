@@ -48,7 +48,7 @@ impl Coordinator {
                 self.groups.insert(group, loaded);
             }
             Some(GroupRecord::Group { group, value: None }) => {
-                if self.groups.get(&group).is_some_and(|before| before.consumer.is_some()) {
+                if self.groups.get(&group).is_some_and(|before| before.speaks_other()) {
                     // It has changed its protocol before this.
                     return Ok(());
                 }
@@ -62,6 +62,7 @@ impl Coordinator {
                     self.groups.insert(group, rest);
                 }
             }
+            Some(GroupRecord::Share { group, record }) => self.replay_share(now, group, &record),
             Some(GroupRecord::Consumer { group, record }) => {
                 self.replay_consumer(now, group, &record)
             }
@@ -108,6 +109,10 @@ impl Coordinator {
             if let Some(consumer) = &mut group.consumer {
                 consumer.loaded();
             }
+            if let Some(share) = &mut group.share {
+                share.loaded();
+            }
+            group.expect_sharers(&mut step);
             group.expect_all(&mut step);
             if group.members.len() > step.options.members_max {
                 group.prepare_rebalance(&mut step);

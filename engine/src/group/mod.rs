@@ -27,6 +27,7 @@ mod rebalance;
 mod record;
 mod reply;
 mod request;
+mod share;
 mod static_join;
 mod step;
 mod sync;
@@ -46,7 +47,7 @@ pub use format::DecodeRecordError;
 pub use group::GroupState;
 pub use names::{Generation, GroupId, InstanceId, MemberId};
 pub use offset_table::Committed;
-pub use options::GroupOptions;
+pub use options::{GroupOptions, ShareGroupOptions};
 pub use reply::{
     CommittedTopic, DeletedTopic, Described, DescribedMember, FetchedTopic, GroupKind, JoinRefused,
     Joined, JoinedMember, Left, Listed, Output, Reply, Synced,
@@ -55,4 +56,8 @@ pub use request::{
     CommitPartition, CommitTopic, DeleteGroup, DescribeGroup, FetchTopic, Heartbeat, InTransaction,
     Input, JoinGroup, LeaveGroup, Leaving, ListGroups, OffsetCommit, OffsetDelete, OffsetFetch,
     Protocol, Request, SyncGroup,
+};
+pub use share::{
+    AlterShareOffsets, DescribedShareGroup, DescribedSharer, ForgetShareTopics, ShareBeat,
+    ShareHeartbeat, ShareInitialize, ShareInitialized, ShareStanding,
 };

@@ -65,6 +65,9 @@ impl Group {
         if self.state == GroupState::Dead {
             return Err(GroupError::CoordinatorNotAvailable);
         }
+        if self.share.is_some() {
+            return Err(GroupError::GroupIdNotFound);
+        }
         if let Some(consumer) = &self.consumer {
             return consumer.current.check_commit(commit);
         }

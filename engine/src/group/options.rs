@@ -23,6 +23,31 @@ pub struct GroupOptions {
     pub offsets_retention_check_interval: Millis,
     /// Of groups of the newer protocol.
     pub consumer: ConsumerOptions,
+    pub share: ShareGroupOptions,
+}
+
+/// Of share groups.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ShareGroupOptions {
+    /// `group.share.session.timeout.ms`
+    pub session_timeout: Millis,
+    /// `group.share.heartbeat.interval.ms`
+    pub heartbeat_interval: Millis,
+    /// `group.share.assignment.interval.ms`
+    pub assignment_interval: Millis,
+    /// `group.share.max.size`
+    pub members_max: usize,
+}
+
+impl Default for ShareGroupOptions {
+    fn default() -> Self {
+        Self {
+            session_timeout: Millis(45_000),
+            heartbeat_interval: Millis(5_000),
+            assignment_interval: Millis(1_000),
+            members_max: 200,
+        }
+    }
 }
 
 /// How long a new member may wait for its first rebalance without showing a sign of life: while
@@ -40,6 +65,7 @@ impl Default for GroupOptions {
             offsets_retention: Millis(7 * 24 * 60 * 60 * 1000),
             offsets_retention_check_interval: Millis(10 * 60 * 1000),
             consumer: ConsumerOptions::default(),
+            share: ShareGroupOptions::default(),
         }
     }
 }

@@ -46,11 +46,15 @@ impl Coordinator {
         if let Some(consumer) = &mut group.consumer {
             consumer.settle(ticket);
         }
+        if let Some(share) = &mut group.share {
+            share.settle(ticket);
+        }
         let mut is_deleted = false;
         match change {
             Change::Stored
             | Change::Offsets
             | Change::Roster
+            | Change::Sharers
             | Change::Upgraded(_)
             | Change::Downgraded(_) => {}
             Change::Assigned { generation, assignments } => {
@@ -96,6 +100,7 @@ impl Coordinator {
         match change {
             Change::Stored | Change::Offsets => {}
             Change::Roster => group.roster_failed(ticket, &mut step),
+            Change::Sharers => group.sharers_failed(ticket, &mut step),
             Change::Upgraded(form) => group.upgrade_failed(*form, &mut step),
             Change::Downgraded(consumer) => {
                 group.downgrade_failed(consumer, ticket, error, &mut step);

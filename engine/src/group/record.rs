@@ -4,6 +4,7 @@
 use bytes::Bytes;
 
 use crate::group::consumer::ConsumerRecord;
+use crate::group::share::ShareRecord;
 use crate::group::{Committed, Generation, GroupId, InstanceId, MemberId};
 use crate::types::{Millis, PartitionIndex, Timestamp, TopicName};
 
@@ -19,6 +20,11 @@ pub(crate) enum GroupRecord {
     Group {
         group: GroupId,
         value: Option<StoredGroup>,
+    },
+    /// Of a share group.
+    Share {
+        group: GroupId,
+        record: ShareRecord,
     },
     /// Of a group of the newer protocol.
     Consumer {

@@ -2,7 +2,8 @@
 
 use bytes::Bytes;
 
-use crate::group::consumer::{Beat, DescribedConsumerGroup};
+use crate::group::consumer::{Beat, DescribedConsumerGroup, Partitions};
+use crate::group::share::{DescribedShareGroup, ShareBeat, ShareInitialize};
 use crate::group::{
     AppendFailure, Committed, Generation, GroupError, GroupId, GroupState, InTransaction,
     InstanceId, Marker, MemberId, RecordBytes, RequestId, Ticket,
@@ -37,6 +38,11 @@ pub enum Reply {
     EndTransaction(Result<(), AppendFailure>),
     ConsumerHeartbeat(Result<Beat, GroupError>),
     DescribeConsumerGroup(Result<DescribedConsumerGroup, GroupError>),
+    ShareHeartbeat(Result<ShareBeat, GroupError>),
+    DescribeShareGroup(Result<DescribedShareGroup, GroupError>),
+    ShareQueues(Result<Partitions, GroupError>),
+    ShareInitialized(Result<(), GroupError>),
+    AlterShareOffsets(Result<ShareInitialize, GroupError>),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -137,6 +143,7 @@ pub struct Listed {
 pub enum GroupKind {
     Classic,
     Consumer,
+    Share,
 }
 
 impl GroupKind {
@@ -145,6 +152,7 @@ impl GroupKind {
         match self {
             Self::Classic => "classic",
             Self::Consumer => "consumer",
+            Self::Share => "share",
         }
     }
 }
@@ -179,6 +187,11 @@ impl Reply {
             Self::EndTransaction(_) => Self::EndTransaction(Err(AppendFailure::NotLeader)),
             Self::ConsumerHeartbeat(_) => Self::ConsumerHeartbeat(Err(error)),
             Self::DescribeConsumerGroup(_) => Self::DescribeConsumerGroup(Err(error)),
+            Self::ShareHeartbeat(_) => Self::ShareHeartbeat(Err(error)),
+            Self::DescribeShareGroup(_) => Self::DescribeShareGroup(Err(error)),
+            Self::ShareQueues(_) => Self::ShareQueues(Err(error)),
+            Self::ShareInitialized(_) => Self::ShareInitialized(Err(error)),
+            Self::AlterShareOffsets(_) => Self::AlterShareOffsets(Err(error)),
         }
     }
 }

@@ -5,6 +5,7 @@ use bytes::Bytes;
 use codec::Uuid;
 
 use crate::group::consumer::ConsumerHeartbeat;
+use crate::group::share::{AlterShareOffsets, ForgetShareTopics, ShareHeartbeat, ShareInitialized};
 use crate::group::{
     AppendFailure, Generation, GroupId, InstanceId, Marker, MemberId, RequestId, Ticket,
 };
@@ -46,6 +47,17 @@ pub enum Request {
     ConsumerHeartbeat(Box<ConsumerHeartbeat>),
     /// As a group of the newer protocol.
     DescribeConsumerGroup(DescribeGroup),
+    ShareHeartbeat(Box<ShareHeartbeat>),
+    /// As a share group.
+    DescribeShareGroup(DescribeGroup),
+    /// The queues of a share group that have state.
+    ShareQueues(GroupId),
+    ShareInitialized(ShareInitialized),
+    AlterShareOffsets(AlterShareOffsets),
+    /// The queues of topics are about to be deleted.
+    ForgetShareTopics(ForgetShareTopics),
+    /// They are.
+    ShareTopicsForgotten(ForgetShareTopics),
 }
 
 /// One assignment strategy that a member supports, with what it tells the leader under it.

@@ -21,7 +21,11 @@ use crate::shard::request::{
     Append, AppendFailure, Appended, EpochEnd, EpochEndAsk, ListOffsetAsk, ListedOffset,
     PartitionError, ReadOutcome, ReadRequest,
 };
+use crate::shard::share::{
+    ShareAcknowledgeAsk, ShareError, ShareFetchAsk, ShareFetched, ShareSeen, ShareStateAnswer,
+};
 use crate::shard::transactions::TxnAnswer;
+use crate::share::{self, SessionId, ShareKey};
 use crate::txn;
 use crate::types::{Offset, PartitionId, PartitionIndex, TopicId, VerificationGuard};
 
@@ -78,6 +82,34 @@ pub enum Ask {
     EveryTransaction {
         request: txn::Request,
         answer: oneshot::Sender<Vec<TxnAnswer>>,
+    },
+    /// For the keeper of queues' state on this partition of `__share_group_state`.
+    ShareState {
+        partition: PartitionIndex,
+        request: share::Request,
+        answer: oneshot::Sender<ShareStateAnswer>,
+    },
+    ShareFetch {
+        ask: ShareFetchAsk,
+        answer: oneshot::Sender<Vec<Result<ShareFetched, ShareError>>>,
+    },
+    ShareAcknowledge {
+        ask: ShareAcknowledgeAsk,
+        answer: oneshot::Sender<Vec<Result<(), ShareError>>>,
+    },
+    ShareWait {
+        seen: Vec<ShareSeen>,
+        at_most: Duration,
+        answer: oneshot::Sender<()>,
+    },
+    /// A session has ended.
+    ShareRelease {
+        keys: Vec<ShareKey>,
+        session: SessionId,
+    },
+    /// An administrator has changed the state of the queues.
+    ShareForget {
+        keys: Vec<ShareKey>,
     },
     /// The ends of transactions; each result comes when its marker is on disk.
     WriteMarkers {

@@ -102,6 +102,7 @@ pub struct QuorumState {
 pub enum Internal {
     Offsets,
     Transactions,
+    ShareState,
 }
 
 impl Internal {
@@ -109,6 +110,7 @@ impl Internal {
         match self {
             Self::Offsets => command::CONSUMER_OFFSETS,
             Self::Transactions => command::TRANSACTION_STATE,
+            Self::ShareState => command::SHARE_GROUP_STATE,
         }
     }
 }
@@ -284,6 +286,7 @@ impl Controller {
                 let wanted = match topic {
                     Internal::Offsets => command::consumer_offsets(&config),
                     Internal::Transactions => command::transaction_state(&config),
+                    Internal::ShareState => command::share_group_state(&config),
                 };
                 let topics = if image.topic_named(topic.name()).is_some() {
                     Vec::new()

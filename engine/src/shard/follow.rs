@@ -15,7 +15,9 @@ use crate::shard::groups::{OFFSETS_TOPIC, TopicDeleted};
 use crate::shard::host::Host;
 use crate::shard::options::{group_options, log_options, txn_options};
 use crate::shard::partition::{Home, Partition};
+use crate::shard::share::SHARE_STATE_TOPIC;
 use crate::shard::transactions::TRANSACTIONS_TOPIC;
+use crate::share;
 use crate::txn;
 use crate::types::{PartitionId, TopicId, TopicName};
 
@@ -167,9 +169,14 @@ impl Shard {
             let host = Host::start(self, Rc::clone(partition), rules);
             self.transactions.borrow_mut().insert(partition.id.index, host);
         }
+        if partition.topic.as_str() == SHARE_STATE_TOPIC {
+            let rules = share::Coordinator::new(self.share_state_options());
+            let host = Host::start(self, Rc::clone(partition), rules);
+            self.share_states.borrow_mut().insert(partition.id.index, host);
+        }
     }
 
-    pub(super) fn coordinator_leaves(&self, partition: &Partition) {
+    pub(super) fn coordinator_leaves(self: &Rc<Self>, partition: &Partition) {
         if partition.topic.as_str() == OFFSETS_TOPIC {
             let host = self.coordinators.borrow_mut().remove(&partition.id.index);
             if let Some(host) = host {
@@ -182,6 +189,13 @@ impl Shard {
                 host.leave();
             }
         }
+        if partition.topic.as_str() == SHARE_STATE_TOPIC {
+            let host = self.share_states.borrow_mut().remove(&partition.id.index);
+            if let Some(host) = host {
+                host.leave();
+            }
+        }
+        self.queues_leave(partition.id);
     }
 
     /// Groups of the newer protocol take account of topics and of what is set for them.
@@ -196,6 +210,10 @@ impl Shard {
         let hosts: Vec<_> = self.coordinators.borrow().values().cloned().collect();
         for host in hosts {
             host.happen(TopicDeleted { name: name.clone(), id });
+        }
+        let hosts: Vec<_> = self.share_states.borrow().values().cloned().collect();
+        for host in hosts {
+            host.happen(id);
         }
     }
 }

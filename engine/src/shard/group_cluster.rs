@@ -15,6 +15,8 @@ pub(super) struct GroupCluster {
     image: Arc<ClusterImage>,
     /// What counts for a group without settings of its own.
     otherwise: GroupSettings,
+    /// The same, as a share group.
+    otherwise_shared: GroupSettings,
 }
 
 impl GroupCluster {
@@ -25,7 +27,37 @@ impl GroupCluster {
             heartbeat_interval: consumer.heartbeat_interval,
             assignment_interval: running_config(image, config).consumer_assignment_interval,
         };
-        Rc::new(Self { image: Arc::clone(image), otherwise })
+        let share = &config.groups.share;
+        let otherwise_shared = GroupSettings {
+            session_timeout: share.session_timeout,
+            heartbeat_interval: share.heartbeat_interval,
+            assignment_interval: running_config(image, config).share_assignment_interval,
+        };
+        Rc::new(Self { image: Arc::clone(image), otherwise, otherwise_shared })
+    }
+
+    fn settings_of(
+        &self,
+        group: &str,
+        kind: &str,
+        otherwise: GroupSettings,
+    ) -> Option<GroupSettings> {
+        let settings = self.image.settings(&ConfigResource::group(group));
+        if settings.is_empty() {
+            return None;
+        }
+        // Values were checked when they were set.
+        let own = |name: &str, otherwise: Millis| {
+            let value = settings.get(format!("{kind}.{name}").as_str());
+            let value = value.and_then(|text| text.trim().parse().ok());
+            value.map_or(otherwise, Millis)
+        };
+        let GroupSettings { session_timeout, heartbeat_interval, assignment_interval } = otherwise;
+        Some(GroupSettings {
+            session_timeout: own("session.timeout.ms", session_timeout),
+            heartbeat_interval: own("heartbeat.interval.ms", heartbeat_interval),
+            assignment_interval: own("assignment.interval.ms", assignment_interval),
+        })
     }
 
     fn facts(&self, topic: &Topic) -> TopicFacts {
@@ -60,21 +92,10 @@ impl Cluster for GroupCluster {
     }
 
     fn group_settings(&self, group: &str) -> Option<GroupSettings> {
-        let settings = self.image.settings(&ConfigResource::group(group));
-        if settings.is_empty() {
-            return None;
-        }
-        // Values were checked when they were set.
-        let own = |name: &str, otherwise: Millis| {
-            let value = settings.get(name).and_then(|text| text.trim().parse().ok());
-            value.map_or(otherwise, Millis)
-        };
-        let GroupSettings { session_timeout, heartbeat_interval, assignment_interval } =
-            self.otherwise;
-        Some(GroupSettings {
-            session_timeout: own("consumer.session.timeout.ms", session_timeout),
-            heartbeat_interval: own("consumer.heartbeat.interval.ms", heartbeat_interval),
-            assignment_interval: own("consumer.assignment.interval.ms", assignment_interval),
-        })
+        self.settings_of(group, "consumer", self.otherwise)
+    }
+
+    fn share_group_settings(&self, group: &str) -> Option<GroupSettings> {
+        self.settings_of(group, "share", self.otherwise_shared)
     }
 }

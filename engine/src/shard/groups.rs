@@ -40,8 +40,10 @@ impl Rules for Coordinator {
 
     fn replay(&mut self, now: Now, found: Found<'_>) -> Result<(), String> {
         let replayed = match found {
-            Found::Record { transaction: None, key, value } => self.replay(now, key, value),
-            Found::Record { transaction: Some(producer), key, value } => {
+            Found::Record { transaction: None, key, value, offset: _ } => {
+                self.replay(now, key, value)
+            }
+            Found::Record { transaction: Some(producer), key, value, offset: _ } => {
                 self.replay_in_transaction(now, producer, key, value)
             }
             Found::End { producer, result } => {
@@ -68,7 +70,7 @@ impl Rules for Coordinator {
         let input = match happened {
             Happened::Request { id, request } => Input::Request { id, request },
             Happened::Tick => Input::Tick,
-            Happened::Appended { ticket } => Input::Appended { ticket },
+            Happened::Appended { ticket, at: _ } => Input::Appended { ticket },
             Happened::AppendFailed { ticket, failure } => Input::AppendFailed { ticket, failure },
             Happened::Event(TopicDeleted { name, id }) => Input::TopicDeleted { name, id },
         };
@@ -162,7 +164,8 @@ impl Shard {
         answers
     }
 
-    pub fn tick_coordinators(&self) {
+    pub fn tick_coordinators(self: &Rc<Self>) {
+        self.tick_queues();
         let groups: Vec<_> = self.coordinators.borrow().values().cloned().collect();
         for host in groups {
             host.tick();

@@ -20,7 +20,7 @@ use crate::shard::Shard;
 use crate::shard::partition::{Partition, Placed, Placing};
 use crate::shard::request::{AppendFailure, PartitionError};
 use crate::types::limits::COORDINATOR_LOAD_BYTES;
-use crate::types::{LeaderEpoch, Millis, ProducerId, Timestamp};
+use crate::types::{LeaderEpoch, Millis, Offset, ProducerId, Timestamp};
 
 /// A pure coordinator, as its host sees it.
 pub trait Rules: Sized + 'static {
@@ -51,6 +51,7 @@ pub trait Rules: Sized + 'static {
 /// What a partition holds.
 pub enum Found<'a> {
     Record {
+        offset: Offset,
         /// The producer whose transaction the record is part of.
         transaction: Option<ProducerId>,
         key: &'a Bytes,
@@ -61,10 +62,20 @@ pub enum Found<'a> {
 }
 
 pub enum Happened<R: Rules> {
-    Request { id: RequestId, request: R::Request },
+    Request {
+        id: RequestId,
+        request: R::Request,
+    },
     Tick,
-    Appended { ticket: Ticket },
-    AppendFailed { ticket: Ticket, failure: coordinator::AppendFailure },
+    /// `at` is the place of the append's first record.
+    Appended {
+        ticket: Ticket,
+        at: Offset,
+    },
+    AppendFailed {
+        ticket: Ticket,
+        failure: coordinator::AppendFailure,
+    },
     Event(R::Event),
 }
 
@@ -240,6 +251,15 @@ impl<R: Rules> Host<R> {
         }
     }
 
+    /// Lets go of what lies before the offset: the rules have no need of it any more.
+    pub async fn forget_before(&self, offset: Offset) {
+        let Ok(log) = self.partition.log().await else { return };
+        if let Err(error) = log.truncate_prefix(offset).await {
+            let folder = self.partition.folder.display();
+            tracing::warn!(%folder, %error, "a coordinator's log keeps what it has no need of");
+        }
+    }
+
     /// Answers everybody who still waits: the partition leaves, or the node stops.
     pub fn leave(&self) {
         *self.state.borrow_mut() = State::Failed;
@@ -297,7 +317,7 @@ impl<R: Rules> Host<R> {
             let Some((ticket, placing)) = next else { break };
             let committed = commit(placing.wait().await).await;
             self.step(match committed {
-                Ok(()) => Happened::Appended { ticket },
+                Ok(at) => Happened::Appended { ticket, at },
                 Err(failure) => Happened::AppendFailed { ticket, failure },
             });
         }
@@ -321,10 +341,13 @@ pub fn with_records(
     builder.finish_checked()
 }
 
-async fn commit(placed: Result<Placed, AppendFailure>) -> Result<(), coordinator::AppendFailure> {
+async fn commit(
+    placed: Result<Placed, AppendFailure>,
+) -> Result<Offset, coordinator::AppendFailure> {
     let placed = placed.map_err(|failure| failure_of(&failure))?;
     let durable = placed.log.durable(placed.appended.receipt).await;
-    durable.map_err(|_| coordinator::AppendFailure::Storage)
+    durable.map_err(|_| coordinator::AppendFailure::Storage)?;
+    Ok(placed.appended.base_offset)
 }
 
 pub fn failure_of(failure: &AppendFailure) -> coordinator::AppendFailure {
@@ -375,7 +398,8 @@ fn replay_batch<R: Rules>(rules: &mut R, now: Now, batch: &Batch) -> Result<(), 
         let key = record.key.unwrap_or_default();
         let transaction = producer.filter(|_| header.is_transactional());
         let value = record.value.as_ref();
-        rules.replay(now, Found::Record { transaction, key: &key, value })?;
+        let offset = header.base_offset().advance(record.offset_delta);
+        rules.replay(now, Found::Record { offset, transaction, key: &key, value })?;
     }
     Ok(())
 }

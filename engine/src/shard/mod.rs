@@ -28,6 +28,7 @@ mod partition;
 mod producers;
 mod read;
 mod request;
+mod share;
 mod stopping;
 mod transactions;
 mod upkeep;
@@ -47,6 +48,7 @@ use crate::cluster::command::ProducerIdBlock;
 use crate::config::BrokerConfig;
 use crate::group;
 use crate::io::{Event, Runtime};
+use crate::share as share_rules;
 use crate::txn;
 use crate::types::limits::OPENINGS_MAX;
 use crate::types::{BrokerId, CoreId, LeaderEpoch, PartitionId, PartitionIndex, ProducerId};
@@ -78,6 +80,10 @@ pub(crate) use producers::AdmissionAsk;
 pub use request::{
     AbortedTransaction, Acks, Append, AppendFailure, Appended, EpochEnd, EpochEndAsk, Isolation,
     ListOffsetAsk, ListedOffset, OffsetSpec, PartitionError, ReadOutcome, ReadRequest,
+};
+pub use share::{
+    ShareAcknowledgeAsk, ShareError, ShareFetchAsk, ShareFetched, SharePartitionAck,
+    SharePartitionRead, ShareSeen, ShareSettings,
 };
 pub use stopping::{Stopping, WaitForStop};
 pub(crate) use transactions::TRANSACTIONS_TOPIC;
@@ -111,6 +117,9 @@ pub(crate) struct Shard {
     partitions: RefCell<BTreeMap<PartitionId, Rc<Partition>>>,
     coordinators: RefCell<BTreeMap<PartitionIndex, Rc<Host<group::Coordinator>>>>,
     transactions: RefCell<BTreeMap<PartitionIndex, Rc<Host<txn::Coordinator>>>>,
+    share_states: RefCell<BTreeMap<PartitionIndex, Rc<Host<share_rules::Coordinator>>>>,
+    /// The queues that somebody has asked for.
+    queues: RefCell<BTreeMap<share_rules::ShareKey, Rc<share::QueueHost>>>,
     /// Held by whoever writes the core's checkpoint.
     remembered: Mutex<Remembered>,
     /// Identities for idempotent producers that this core may give out.
@@ -155,6 +164,8 @@ impl Shard {
             partitions: RefCell::default(),
             coordinators: RefCell::default(),
             transactions: RefCell::default(),
+            share_states: RefCell::default(),
+            queues: RefCell::default(),
             remembered: Mutex::default(),
             producer_ids: Cell::new(None),
             is_sound: Cell::new(true),
@@ -315,6 +326,24 @@ impl Shard {
             Ask::EveryTransaction { request, answer } => self.runtime.spawn(async move {
                 drop(answer.send(shard.every_transaction(request).await));
             }),
+            Ask::ShareState { partition, request, answer } => {
+                shard.begin_share_state(partition, request, answer);
+            }
+            Ask::ShareFetch { ask, answer } => self.runtime.spawn(async move {
+                drop(answer.send(shard.share_fetch(ask).await));
+            }),
+            Ask::ShareAcknowledge { ask, answer } => self.runtime.spawn(async move {
+                drop(answer.send(shard.share_acknowledge(ask).await));
+            }),
+            Ask::ShareWait { seen, at_most, mut answer } => self.runtime.spawn(async move {
+                let gone = answer.cancellation();
+                let wait = shard.share_wait(seen, at_most);
+                futures_util::pin_mut!(gone, wait);
+                futures_util::future::select(wait, gone).await;
+                answer.send(()).ok();
+            }),
+            Ask::ShareRelease { keys, session } => shard.share_release(&keys, session),
+            Ask::ShareForget { keys } => shard.share_forget(&keys),
             Ask::WriteMarkers { asks, answer } => self.runtime.spawn(async move {
                 drop(answer.send(shard.write_markers(asks).await));
             }),

@@ -55,7 +55,7 @@ impl Shard {
     }
 
     /// Takes the folder's partitions on this core out of service.
-    pub fn folder_failed(&self, place: usize, reason: &Arc<str>) {
+    pub fn folder_failed(self: &Rc<Self>, place: usize, reason: &Arc<str>) {
         if !self.folders.take_offline(place, reason) {
             return;
         }

@@ -3,7 +3,7 @@
 use crate::cluster::features::TRANSACTION_VERSION;
 use crate::cluster::{ClusterImage, ConfigResource, Topic};
 use crate::config::{self, BrokerConfig, RunningConfig, TopicConfig};
-use crate::group::{Assignor, ConsumerOptions, GroupOptions, Migration};
+use crate::group::{Assignor, ConsumerOptions, GroupOptions, Migration, ShareGroupOptions};
 use crate::journal::JournalOptions;
 use crate::log::{CleanRules, LogOptions};
 use crate::record::TimestampType;
@@ -49,6 +49,12 @@ pub fn group_options(image: &ClusterImage, config: &BrokerConfig) -> GroupOption
                 upgrade: consumer.migration.upgrade,
                 downgrade: consumer.migration.downgrade,
             },
+        },
+        share: ShareGroupOptions {
+            session_timeout: groups.share.session_timeout,
+            heartbeat_interval: groups.share.heartbeat_interval,
+            assignment_interval: running_config(image, config).share_assignment_interval,
+            members_max: usize::try_from(groups.share.members_max).unwrap_or(usize::MAX),
         },
     }
 }

@@ -54,7 +54,7 @@ impl Rules for Coordinator {
 
     fn replay(&mut self, _now: Now, found: Found<'_>) -> Result<(), String> {
         match found {
-            Found::Record { transaction: _, key, value } => {
+            Found::Record { offset: _, transaction: _, key, value } => {
                 self.replay(key, value).map_err(|error| error.to_string())
             }
             Found::End { .. } => Ok(()),
@@ -74,7 +74,7 @@ impl Rules for Coordinator {
         let input = match happened {
             Happened::Request { id, request } => Input::Request { id, request },
             Happened::Tick => Input::Tick,
-            Happened::Appended { ticket } => Input::Appended { ticket },
+            Happened::Appended { ticket, at: _ } => Input::Appended { ticket },
             Happened::AppendFailed { ticket, failure } => Input::AppendFailed { ticket, failure },
             Happened::Event(TxnEvent::ProducerId(Some(producer_id))) => {
                 Input::ProducerId { producer_id }

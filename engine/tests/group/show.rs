@@ -186,6 +186,12 @@ fn reply(reply: &Reply, known: &Topics) -> Vec<String> {
             std::iter::once(first).chain(members).collect()
         }
         Reply::DescribeConsumerGroup(Err(error)) => vec![format!("describe-consumers {error:?}")],
+        // Share groups have tests of their own; no dialogue here is with one.
+        Reply::ShareHeartbeat(_)
+        | Reply::DescribeShareGroup(_)
+        | Reply::ShareQueues(_)
+        | Reply::ShareInitialized(_)
+        | Reply::AlterShareOffsets(_) => vec![format!("{reply:?}")],
         Reply::JoinGroup(Ok(joined)) => {
             let mut first = format!(
                 "join ok gen={} {}/{} leader={} member={}",

@@ -78,6 +78,13 @@ answered! {
     ConsumerGroupDescribe,
     ListConfigResources,
     DescribeTopicPartitions,
+    ShareGroupHeartbeat,
+    ShareGroupDescribe,
+    ShareFetch,
+    ShareAcknowledge,
+    DescribeShareGroupOffsets,
+    AlterShareGroupOffsets,
+    DeleteShareGroupOffsets,
 }
 
 impl Api {
@@ -101,7 +108,7 @@ mod tests {
     use super::*;
 
     /// What Apache Kafka 4.3.1 answers to ApiVersions on a broker's listener, for these APIs.
-    const KAFKA: [(i16, i16, i16); 50] = [
+    const KAFKA: [(i16, i16, i16); 57] = [
         (0, 0, 13),
         (1, 4, 18),
         (2, 1, 11),
@@ -152,6 +159,13 @@ mod tests {
         (69, 0, 1),
         (74, 0, 1),
         (75, 0, 0),
+        (76, 1, 1),
+        (77, 1, 1),
+        (78, 1, 2),
+        (79, 1, 2),
+        (90, 0, 1),
+        (91, 0, 0),
+        (92, 0, 0),
     ];
 
     #[test]

@@ -23,12 +23,14 @@ use crate::limits::{
 };
 use crate::quota::{Meters, Quotas};
 use crate::server::Handed;
+use crate::share_session::ShareSessions;
 use crate::topics::TopicRules;
 
 pub(crate) struct Connections {
     broker: Broker,
     open: Rc<RefCell<Open>>,
     fetch_sessions: Rc<RefCell<FetchSessions>>,
+    share_sessions: Rc<RefCell<ShareSessions>>,
     topics: Rc<TopicRules>,
     quotas: Rc<Quotas>,
 }
@@ -52,7 +54,13 @@ impl Connections {
         let ids = SessionIds::new(broker.core().0, broker.cores(), started.rotate_left(20));
         let fetch_sessions = Rc::new(RefCell::new(FetchSessions::new(limits, ids)));
         let quotas = Rc::new(Quotas::new(meters));
-        Self { broker, open: Rc::default(), fetch_sessions, topics: Rc::default(), quotas }
+        let shares = usize::try_from(broker.config().groups.share.sessions_max);
+        let cores = broker.cores();
+        let sessions_max = shares.unwrap_or(usize::MAX).div_ceil(usize::from(cores.max(1)));
+        let share_sessions = ShareSessions::new(sessions_max, broker.core().0, cores);
+        let share_sessions = Rc::new(RefCell::new(share_sessions));
+        let (open, topics) = (Rc::default(), Rc::default());
+        Self { broker, open, fetch_sessions, share_sessions, topics, quotas }
     }
 
     /// Serves what is handed over until the node stops and everything in flight is answered.
@@ -78,20 +86,26 @@ impl Connections {
     fn begin(&self, handed: Handed) {
         let Handed { accepted, endpoint, admitted } = handed;
         let stream = accepted.into_stream();
+        let watch = Watch::new(&stream);
+        let key = self.open.borrow_mut().insert(watch.clone());
         let context = Rc::new(Context {
             broker: self.broker.clone(),
             peer: stream.peer_address(),
             listener: endpoint.listener,
             bound_port: endpoint.address.port(),
             fetch_sessions: Rc::clone(&self.fetch_sessions),
+            share_sessions: Rc::clone(&self.share_sessions),
+            connection: key,
             topics: Rc::clone(&self.topics),
             quotas: Rc::clone(&self.quotas),
         });
-        let watch = Watch::new(&stream);
-        let key = self.open.borrow_mut().insert(watch.clone());
         let open = Rc::clone(&self.open);
         drop(socket::spawn_local(async move {
-            connection::serve(stream, context, watch).await;
+            connection::serve(stream, Rc::clone(&context), watch).await;
+            let closed = context.share_sessions.borrow_mut().close_connection(key);
+            for one in closed {
+                context.broker.share_release(&one.group, &one.partitions, one.session);
+            }
             open.borrow_mut().remove(key);
             drop(admitted);
         }));

@@ -11,6 +11,7 @@ use engine::config::ListenerName;
 
 use crate::fetch_session::FetchSessions;
 use crate::quota::{Limits, Quotas, Stopwatch};
+use crate::share_session::ShareSessions;
 use crate::topics::TopicRules;
 
 /// One connection's surroundings.
@@ -22,6 +23,9 @@ pub(crate) struct Context {
     /// The port that the listener is bound to; differs from the advertised one if that is 0.
     pub bound_port: u16,
     pub fetch_sessions: Rc<RefCell<FetchSessions>>,
+    pub share_sessions: Rc<RefCell<ShareSessions>>,
+    /// Names the connection among those of its core.
+    pub connection: u64,
     pub topics: Rc<TopicRules>,
     pub quotas: Rc<Quotas>,
 }

@@ -157,6 +157,19 @@ impl<'context> Call<'context> {
             Api::DescribeTopicPartitions => {
                 self.answer(handler::describe_topic_partitions::handle).await
             }
+            Api::ShareGroupHeartbeat => self.answer(handler::share_group_heartbeat::handle).await,
+            Api::ShareGroupDescribe => self.answer(handler::share_group_describe::handle).await,
+            Api::ShareFetch => self.share_fetch(reservation).await,
+            Api::ShareAcknowledge => self.answer(handler::share::acknowledge).await,
+            Api::DescribeShareGroupOffsets => {
+                self.answer(handler::describe_share_group_offsets::handle).await
+            }
+            Api::AlterShareGroupOffsets => {
+                self.answer(handler::alter_share_group_offsets::handle).await
+            }
+            Api::DeleteShareGroupOffsets => {
+                self.answer(handler::delete_share_group_offsets::handle).await
+            }
         }
     }
 
@@ -211,6 +224,19 @@ impl<'context> Call<'context> {
         });
         let handler::fetch::Fetched { response, held } = fetched.await?;
         self.taken::<FetchRequest>(response, held)
+    }
+
+    /// As a fetch: the records of the answer stay claimed.
+    async fn share_fetch(mut self, reservation: Reservation) -> Result<Taken, String> {
+        let body = std::mem::replace(&mut self.body, Reader::new(Bytes::new()));
+        let fetched = timed(self.caller.timer(), socket::now, async {
+            let (mut body, version) = (body, self.caller.version);
+            let request = decode(&mut body, version)?;
+            drop((reservation, body));
+            Ok::<_, String>(handler::share::fetch(self.context, &self.caller, request).await)
+        });
+        let answer = fetched.await?;
+        self.taken::<wire::messages::ShareFetchRequest>(answer.response, answer.held)
     }
 
     async fn produce(

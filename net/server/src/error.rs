@@ -7,6 +7,7 @@ use engine::group::GroupError;
 use engine::log::producers::ProducerError;
 use engine::log::{AppendError, NotDurable};
 use engine::record::{RecordError, RecordErrorKind};
+use engine::share::ShareStateError;
 use engine::txn::TxnError;
 use wire::ErrorCode;
 
@@ -49,6 +50,12 @@ impl Coded for RecordError {
 }
 
 impl Coded for GroupError {
+    fn error_code(&self) -> ErrorCode {
+        ErrorCode::from_code(Self::code(*self)).unwrap_or(ErrorCode::UnknownServerError)
+    }
+}
+
+impl Coded for ShareStateError {
     fn error_code(&self) -> ErrorCode {
         ErrorCode::from_code(Self::code(*self)).unwrap_or(ErrorCode::UnknownServerError)
     }

@@ -20,6 +20,7 @@ mod limits;
 mod pipeline;
 mod quota;
 mod server;
+mod share_session;
 mod topics;
 
 pub use server::{Endpoint, ListenError, Listening, Server};

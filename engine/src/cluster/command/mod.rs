@@ -34,7 +34,8 @@ pub use describe::describe_configs;
 pub use elect::{Election, elect, elect_everywhere};
 pub use error::{CommandError, CommandErrorKind};
 pub use internal_topic::{
-    CONSUMER_OFFSETS, METADATA, TRANSACTION_STATE, consumer_offsets, is_internal, transaction_state,
+    CONSUMER_OFFSETS, METADATA, SHARE_GROUP_STATE, TRANSACTION_STATE, consumer_offsets,
+    is_internal, share_group_state, transaction_state,
 };
 pub use leadership::{fence_broker, unfence_broker};
 pub use partitions::{GrowAnswers, GrowTopic, create_partitions};

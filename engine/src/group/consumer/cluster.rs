@@ -37,6 +37,11 @@ pub trait Cluster: fmt::Debug {
 
     /// `None` if nothing was set for the group.
     fn group_settings(&self, group: &str) -> Option<GroupSettings>;
+
+    /// As a share group; `None` if nothing was set for it.
+    fn share_group_settings(&self, _group: &str) -> Option<GroupSettings> {
+        None
+    }
 }
 
 /// A cluster without topics: what a coordinator knows before it is told.

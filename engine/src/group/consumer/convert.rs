@@ -139,7 +139,8 @@ impl Group {
             GroupRecord::Group { value: Some(stored), .. } => stored,
             GroupRecord::Group { .. }
             | GroupRecord::Offset { .. }
-            | GroupRecord::Consumer { .. } => {
+            | GroupRecord::Consumer { .. }
+            | GroupRecord::Share { .. } => {
                 unreachable!("a group's own record says what it is")
             }
         };

@@ -383,7 +383,9 @@ mod tests {
     fn read((key, value): &RecordBytes) -> ConsumerRecord {
         match format::decode(key, value.as_ref()).unwrap().unwrap() {
             GroupRecord::Consumer { record, .. } => record,
-            other @ (GroupRecord::Offset { .. } | GroupRecord::Group { .. }) => {
+            other @ (GroupRecord::Offset { .. }
+            | GroupRecord::Group { .. }
+            | GroupRecord::Share { .. }) => {
                 panic!("{other:?}")
             }
         }

@@ -17,7 +17,7 @@ mod heartbeat;
 mod leave;
 mod load;
 mod member;
-mod metadata_hash;
+pub(crate) mod metadata_hash;
 mod options;
 mod partitions;
 mod reconcile;

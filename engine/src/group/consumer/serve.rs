@@ -70,7 +70,7 @@ fn beat(
         return Err(GroupError::CoordinatorNotAvailable);
     }
     if group.consumer.is_none() {
-        if !is_joining {
+        if !is_joining || group.share.is_some() {
             return Err(GroupError::GroupIdNotFound);
         }
         group.upgrade(&id, heartbeat, step)?;

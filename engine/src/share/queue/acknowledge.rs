@@ -74,10 +74,15 @@ impl ShareQueue {
         options: &QueueOptions,
     ) -> Result<Option<u64>, AckError> {
         let mut runs = Vec::new();
-        let mut before = None;
+        let mut before: Option<Offset> = None;
         for batch in batches {
-            if !batch.is_whole() || before.is_some_and(|before| batch.first < before) {
+            let is_disorderly = before.is_some_and(|end| batch.first.advance(1) < end);
+            if !batch.is_whole() || is_disorderly || self.end < batch.end {
                 return Err(AckError::InvalidRequest);
+            }
+            // Two words on one record: by the second it is decided.
+            if before.is_some_and(|end| batch.first < end) {
+                return Err(AckError::InvalidRecordState);
             }
             before = Some(batch.end);
             runs.extend(batch.runs());
@@ -108,9 +113,6 @@ impl ShareQueue {
 
     /// Whether the member has everything in `first..end` that is not done with long ago.
     fn check(&self, now: Now, member: &str, first: Offset, end: Offset) -> Result<(), AckError> {
-        if self.end < end {
-            return Err(AckError::InvalidRecordState);
-        }
         let before = self.spans.range(..=first).next_back();
         let within = self.spans.range(first..end);
         for (_, span) in before.into_iter().chain(within).filter(|(_, span)| first < span.end) {

@@ -15,29 +15,26 @@ impl ShareQueue {
 
     /// Takes records back whose locks have ended. True if some are free now or out of the way.
     pub fn expire(&mut self, now: Now, options: &QueueOptions) -> bool {
-        let has_come = self.take_back(|span| match &span.standing {
-            Standing::Acquired(lock) if lock.until <= now.monotonic => {
-                Some((released(span.deliveries, options), span.deliveries))
-            }
-            _ => None,
+        let has_come = self.take_back(|span| {
+            span.standing.lock().filter(|lock| lock.until <= now.monotonic)?;
+            Some((released(span.deliveries, options), span.deliveries))
         });
-        let locks = self.spans.values().filter_map(|span| match &span.standing {
-            Standing::Acquired(lock) => Some(lock.until),
-            _ => None,
-        });
-        self.next_due = locks.min();
+        self.find_next_due();
         has_come
     }
 
     /// The session has ended: what it has was not worked on, and counts as not given out. True if
     /// some records are free now.
     pub fn release(&mut self, session: SessionId) -> bool {
-        self.take_back(|span| match &span.standing {
-            Standing::Acquired(lock) if lock.holder.session == session => {
-                Some((Delivery::Available, span.deliveries.saturating_sub(1)))
-            }
-            _ => None,
+        self.take_back(|span| {
+            span.standing.lock().filter(|lock| lock.holder.session == session)?;
+            Some((Delivery::Available, span.deliveries.saturating_sub(1)))
         })
+    }
+
+    pub(super) fn find_next_due(&mut self) {
+        let locks = self.spans.values().filter_map(|span| span.standing.lock());
+        self.next_due = locks.map(|lock| lock.until).min();
     }
 
     fn take_back(&mut self, to: impl Fn(&Span) -> Option<(Delivery, u16)>) -> bool {

@@ -59,6 +59,13 @@ impl ShareQueue {
         queue
     }
 
+    /// A queue of which nothing is written yet.
+    pub fn begin_at(start: Offset) -> Self {
+        let mut queue = Self::new(QueueState { start, batches: Vec::new() });
+        queue.store.is_moved = true;
+        queue
+    }
+
     pub fn start(&self) -> Offset {
         self.start
     }

@@ -43,6 +43,26 @@ impl Standing {
         matches!(self, Self::Acknowledged | Self::Archived)
     }
 
+    /// Of whoever has it, and has not decided.
+    pub fn lock(&self) -> Option<&Lock> {
+        match self {
+            Self::Acquired(lock) => Some(lock),
+            Self::Available | Self::Settling { .. } | Self::Acknowledged | Self::Archived => None,
+        }
+    }
+
+    /// What was decided, by this write or one before it.
+    pub fn settling(&self, number: u64) -> Option<(Delivery, &Lock)> {
+        match self {
+            Self::Settling { to, write, lock } if *write <= number => Some((*to, lock)),
+            Self::Settling { .. }
+            | Self::Available
+            | Self::Acquired(_)
+            | Self::Acknowledged
+            | Self::Archived => None,
+        }
+    }
+
     /// What a write that is about to begin says of it: a decision counts, a lock does not.
     pub fn decided(&self) -> Delivery {
         match self {

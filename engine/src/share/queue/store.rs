@@ -92,10 +92,8 @@ impl ShareQueue {
         let within = self.spans.range(first..end);
         for (at, span) in before.into_iter().chain(within).filter(|(_, span)| first < span.end) {
             // One that is out again came back before: what is stored is that it had come back.
-            let deliveries = match &span.standing {
-                Standing::Acquired(_) => span.deliveries.saturating_sub(1),
-                _ => span.deliveries,
-            };
+            let is_out = u16::from(span.standing.lock().is_some());
+            let deliveries = span.deliveries.saturating_sub(is_out);
             let batch = StateBatch {
                 first: (*at).max(first),
                 end: span.end.min(end),
@@ -114,11 +112,9 @@ impl ShareQueue {
     /// The write is on disk: what it decides counts.
     pub fn written(&mut self, number: u64) {
         self.store.is_writing = false;
-        self.change(self.start, self.end, |span| match &span.standing {
-            Standing::Settling { to, write, .. } if *write <= number => {
-                Some((Standing::from(*to), span.deliveries))
-            }
-            _ => None,
+        self.change(self.start, self.end, |span| {
+            let (to, _) = span.standing.settling(number)?;
+            Some((Standing::from(to), span.deliveries))
         });
         self.advance();
     }
@@ -130,22 +126,16 @@ impl ShareQueue {
         self.store.is_moved = true;
         let again = std::mem::take(&mut self.store.writing);
         self.store.touched.extend(again);
-        self.change(self.start, self.end, |span| match &span.standing {
-            Standing::Settling { write: at, lock, .. } if *at <= number => {
-                let standing = if now.monotonic < lock.until {
-                    Standing::Acquired(lock.clone())
-                } else {
-                    Standing::from(released(span.deliveries, options))
-                };
-                Some((standing, span.deliveries))
-            }
-            _ => None,
+        self.change(self.start, self.end, |span| {
+            let (_, lock) = span.standing.settling(number)?;
+            let standing = if now.monotonic < lock.until {
+                Standing::Acquired(lock.clone())
+            } else {
+                Standing::from(released(span.deliveries, options))
+            };
+            Some((standing, span.deliveries))
         });
         self.advance();
-        let locks = self.spans.values().filter_map(|span| match &span.standing {
-            Standing::Acquired(lock) => Some(lock.until),
-            _ => None,
-        });
-        self.next_due = locks.min();
+        self.find_next_due();
     }
 }

@@ -174,6 +174,11 @@ fn what_a_request_cannot_have_leaves_all_of_it_undone() {
     acquire(&mut queue, now(0), &holder(1), &log(4, 4), wanted(2, EXACT), &OPTIONS);
     let both = [ack(0, 2, AckType::Accept), ack(2, 4, AckType::Accept)];
     assert_eq!(queue.acknowledge(now(1), "m1", &both, &OPTIONS), Err(AckError::InvalidRecordState));
+    let beyond = [ack(3, 5, AckType::Accept)];
+    assert_eq!(queue.acknowledge(now(1), "m1", &beyond, &OPTIONS), Err(AckError::InvalidRequest));
+    let twice = [ack(0, 2, AckType::Accept), ack(1, 2, AckType::Accept)];
+    let twice = queue.acknowledge(now(1), "m1", &twice, &OPTIONS);
+    assert_eq!(twice, Err(AckError::InvalidRecordState));
     let disorder = [ack(1, 2, AckType::Accept), ack(0, 1, AckType::Accept)];
     assert_eq!(queue.acknowledge(now(1), "m1", &disorder, &OPTIONS), Err(AckError::InvalidRequest));
     assert_eq!(queue.acknowledge(now(1), "m1", &both[..1], &OPTIONS), Ok(Some(1)));

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use crate::coordinator::{AppendFailure, Now, RequestId, Ticket};
 use crate::share::format::{ShareRecord, encode};
+use crate::share::state::pruning::Pruning;
 use crate::share::state::stored::{Stored, Update};
 use crate::share::{
     Input, Output, ReadState, Reply, Request, ShareKey, ShareStateError, StateBatch, StateEpoch,
@@ -20,6 +21,7 @@ pub struct Coordinator {
     last: u64,
     appending: BTreeMap<Ticket, Appending>,
     unwritable: Vec<Ticket>,
+    pub(super) pruning: Pruning,
 }
 
 /// Invariant: `current` is `durable` with the records of `pending` applied in their order.
@@ -53,6 +55,7 @@ impl Coordinator {
             last: 0,
             appending: BTreeMap::new(),
             unwritable: Vec::new(),
+            pruning: Pruning::default(),
         }
     }
 
@@ -60,9 +63,21 @@ impl Coordinator {
     pub fn step(&mut self, now: Now, input: Input, outputs: &mut Vec<Output>) {
         match input {
             Input::Request { id, request } => self.request(now, id, request, outputs),
-            Input::Appended { ticket } => self.ended(now, ticket, Ok(()), outputs),
+            Input::Appended { ticket, at } => {
+                self.ended(now, ticket, Ok(at), outputs);
+                self.prune(now, outputs);
+            }
             Input::AppendFailed { ticket, failure } => {
                 self.ended(now, ticket, Err(failure), outputs);
+            }
+            Input::TopicDeleted { topic } => {
+                let of_topic = |key: &&ShareKey| key.partition.topic == topic;
+                let keys: Vec<ShareKey> = self.queues.keys().filter(of_topic).cloned().collect();
+                for key in
+                    keys.into_iter().filter(|key| self.current(key).is_some()).collect::<Vec<_>>()
+                {
+                    self.append(key, ShareRecord::Snapshot(None), None, outputs);
+                }
             }
         }
         while let Some(ticket) = self.unwritable.pop() {
@@ -236,11 +251,29 @@ impl Coordinator {
         self.appending.insert(ticket, Appending { key, request, reads: Vec::new() });
     }
 
+    /// Lets go of what is of no use, and writes a queue again that stands in the way of that.
+    fn prune(&mut self, now: Now, outputs: &mut Vec<Output>) {
+        if let Some(before) = self.pruning.next_forgotten() {
+            outputs.push(Output::Forget { before });
+        }
+        let Some(key) = self.pruning.coldest(self.options.updates_per_snapshot).cloned() else {
+            return;
+        };
+        let Some(queue) = self.queues.get(&key).filter(|queue| queue.pending.is_empty()) else {
+            return;
+        };
+        let Some(mut next) = queue.current.clone() else { return };
+        next.snapshot_epoch = next.snapshot_epoch.saturating_add(1);
+        next.written = now.wall;
+        next.updates = 0;
+        self.append(key, ShareRecord::Snapshot(Some(next)), None, outputs);
+    }
+
     fn ended(
         &mut self,
         now: Now,
         ticket: Ticket,
-        result: Result<(), AppendFailure>,
+        result: Result<Offset, AppendFailure>,
         outputs: &mut Vec<Output>,
     ) {
         let Some(Appending { key, request, reads }) = self.appending.remove(&ticket) else {
@@ -250,8 +283,12 @@ impl Coordinator {
             let place = queue.pending.iter().position(|(at, _)| *at == ticket);
             let record = place.and_then(|place| queue.pending.remove(place));
             match (result, record) {
-                (Ok(()), Some((_, record))) => record.apply_to(&mut queue.durable),
-                (Ok(()) | Err(_), _) => {
+                (Ok(at), Some((_, record))) => {
+                    record.apply_to(&mut queue.durable);
+                    self.pruning.appended(at);
+                    self.pruning.place(&key, &record, at);
+                }
+                (Ok(_) | Err(_), _) => {
                     queue.current.clone_from(&queue.durable);
                     for (_, record) in &queue.pending {
                         record.apply_to(&mut queue.current);
@@ -263,7 +300,7 @@ impl Coordinator {
             }
         }
         if let Some(request) = request {
-            let reply = Reply::Done(result.map_err(ShareStateError::from));
+            let reply = Reply::Done(result.map(|_| ()).map_err(ShareStateError::from));
             outputs.push(Output::Reply { request, reply });
         }
         for (id, request) in reads {

@@ -4,11 +4,19 @@ use bytes::Bytes;
 
 use crate::share::Coordinator;
 use crate::share::format::{DecodeRecordError, decode};
+use crate::types::Offset;
 
 impl Coordinator {
     /// Takes one record of the log, in the log's order, before the first step.
-    pub fn replay(&mut self, key: &Bytes, value: Option<&Bytes>) -> Result<(), DecodeRecordError> {
+    pub fn replay(
+        &mut self,
+        at: Offset,
+        key: &Bytes,
+        value: Option<&Bytes>,
+    ) -> Result<(), DecodeRecordError> {
+        self.pruning.appended(at);
         let Some((key, record)) = decode(key, value)? else { return Ok(()) };
+        self.pruning.place(&key, &record, at);
         let queue = self.queues.entry(key.clone()).or_default();
         record.apply_to(&mut queue.current);
         if queue.is_nothing() {

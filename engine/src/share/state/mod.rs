@@ -5,6 +5,7 @@
 mod coordinator;
 mod error;
 mod load;
+mod pruning;
 mod request;
 mod stored;
 #[cfg(test)]

@@ -2,14 +2,28 @@
 
 use crate::coordinator::{AppendFailure, RecordBytes, RequestId, Ticket};
 use crate::share::{ShareKey, ShareStateError, StateBatch, StateEpoch};
-use crate::types::{LeaderEpoch, Offset};
+use crate::types::{LeaderEpoch, Offset, TopicId};
 
 /// One thing that happened.
 #[derive(Clone, Debug)]
 pub enum Input {
-    Request { id: RequestId, request: Request },
-    Appended { ticket: Ticket },
-    AppendFailed { ticket: Ticket, failure: AppendFailure },
+    Request {
+        id: RequestId,
+        request: Request,
+    },
+    /// `at` is the place of the append's first record.
+    Appended {
+        ticket: Ticket,
+        at: Offset,
+    },
+    AppendFailed {
+        ticket: Ticket,
+        failure: AppendFailure,
+    },
+    /// The topic is gone, and all that groups have done with it.
+    TopicDeleted {
+        topic: TopicId,
+    },
 }
 
 #[derive(Clone, Debug)]
@@ -48,8 +62,18 @@ pub struct WriteState {
 /// One thing to do.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Output {
-    Reply { request: RequestId, reply: Reply },
-    Append { ticket: Ticket, records: Vec<RecordBytes> },
+    Reply {
+        request: RequestId,
+        reply: Reply,
+    },
+    Append {
+        ticket: Ticket,
+        records: Vec<RecordBytes>,
+    },
+    /// What the log has before this offset is of no use any more.
+    Forget {
+        before: Offset,
+    },
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

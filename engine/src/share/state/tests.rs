@@ -24,6 +24,8 @@ fn batch(first: u64, end: u64, delivery: Delivery, deliveries: u16) -> StateBatc
 struct Kept {
     coordinator: Coordinator,
     log: Vec<RecordBytes>,
+    /// Where the log begins.
+    forgotten: usize,
     waiting: Vec<(Ticket, Vec<RecordBytes>)>,
     replies: Vec<Reply>,
 }
@@ -31,7 +33,13 @@ struct Kept {
 impl Kept {
     fn new(updates_per_snapshot: u32) -> Self {
         let coordinator = Coordinator::new(StateOptions { updates_per_snapshot });
-        Self { coordinator, log: Vec::new(), waiting: Vec::new(), replies: Vec::new() }
+        Self {
+            coordinator,
+            log: Vec::new(),
+            forgotten: 0,
+            waiting: Vec::new(),
+            replies: Vec::new(),
+        }
     }
 
     fn input(&mut self, input: Input) {
@@ -41,6 +49,9 @@ impl Kept {
             match output {
                 Output::Reply { reply, .. } => self.replies.push(reply),
                 Output::Append { ticket, records } => self.waiting.push((ticket, records)),
+                Output::Forget { before } => {
+                    self.forgotten = usize::try_from(before.get()).unwrap();
+                }
             }
         }
     }
@@ -51,8 +62,9 @@ impl Kept {
 
     fn flush(&mut self) {
         for (ticket, records) in std::mem::take(&mut self.waiting) {
+            let at = at(u64::try_from(self.log.len()).unwrap());
             self.log.extend(records);
-            self.input(Input::Appended { ticket });
+            self.input(Input::Appended { ticket, at });
         }
     }
 
@@ -63,16 +75,16 @@ impl Kept {
     }
 
     fn read(&mut self) -> Result<ReadState, ShareStateError> {
-        match self.ask(Request::Read { key: key(), leader_epoch: None }) {
-            Reply::Read(read) => read,
-            other => panic!("{other:?}"),
-        }
+        let reply = self.ask(Request::Read { key: key(), leader_epoch: None });
+        let Reply::Read(read) = reply else { panic!("{reply:?}") };
+        read
     }
 
     fn restarted(&self) -> Self {
         let mut next = Self::new(500);
-        for (key, value) in &self.log {
-            next.coordinator.replay(key, value.as_ref()).unwrap();
+        for (place, (key, value)) in self.log.iter().enumerate().skip(self.forgotten) {
+            let at = at(u64::try_from(place).unwrap());
+            next.coordinator.replay(at, key, value.as_ref()).unwrap();
         }
         next.coordinator.loaded();
         next.log.clone_from(&self.log);
@@ -180,4 +192,22 @@ fn a_read_waits_for_what_is_on_its_way_and_a_write_that_fails_leaves_no_trace() 
         panic!("{:?}", kept.replies)
     };
     assert_eq!(summary.start, Some(at(0)));
+}
+
+#[test]
+fn what_the_log_lets_go_of_is_not_missed_and_a_queue_that_rests_does_not_hold_it_back() {
+    let other = ShareKey { group: "resting".to_owned(), ..key() };
+    let mut kept = Kept::new(3);
+    let start = Some(at(7));
+    kept.ask(Request::Initialize { key: other.clone(), state_epoch: StateEpoch(1), start });
+    kept.ask(initialize(1, Some(0)));
+    for offset in 1..6_000 {
+        kept.ask(write(1, offset, Vec::new()));
+    }
+    kept.flush();
+    assert!(3_000 < kept.forgotten, "the log begins at {}", kept.forgotten);
+    let mut again = kept.restarted();
+    assert_eq!(again.read().unwrap().start, Some(at(5_999)));
+    let read = again.ask(Request::Read { key: other, leader_epoch: None });
+    assert!(matches!(read, Reply::Read(Ok(ReadState { start, .. })) if start == Some(at(7))));
 }

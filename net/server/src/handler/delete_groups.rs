@@ -1,14 +1,12 @@
-//! Deletes groups that have no members, with their offsets.
+//! Deletes groups that have no members, with their offsets and queues.
 
 use std::collections::HashSet;
 
-use engine::group::{DeleteGroup, GroupId, Reply, Request};
 use wire::messages::delete_groups_response::DeletableGroupResult;
 use wire::messages::{DeleteGroupsRequest, DeleteGroupsResponse};
 
 use crate::context::{Caller, Context};
 use crate::error::code_of;
-use crate::handler::group;
 
 pub(crate) async fn handle(
     context: &Context,
@@ -21,12 +19,7 @@ pub(crate) async fn handle(
         if !seen.insert(group_id.clone()) {
             continue;
         }
-        let delete = DeleteGroup { group: GroupId::new(&group_id) };
-        let answer = context.broker.group(&group_id, Request::DeleteGroup(delete)).await;
-        let refusal = match answer {
-            Ok(Reply::DeleteGroup(result)) => result.err(),
-            other => Some(group::unexpected(other)),
-        };
+        let refusal = context.broker.delete_group(&group_id).await.err();
         results.push(DeletableGroupResult {
             group_id,
             error_code: code_of(refusal.as_ref()),

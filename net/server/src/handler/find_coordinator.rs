@@ -85,9 +85,12 @@ async fn find(context: &Context, version: i16, key_type: i8, key: &str) -> Resul
             image::broker(context, context.broker.node().to_wire())
                 .ok_or(ErrorCode::CoordinatorNotAvailable)
         }
-        // There are no such coordinators, and a client that asks may ask again.
         KeyType::Share if VERSION_SHARE <= version && is_share_key(key) => {
-            Err(ErrorCode::CoordinatorNotAvailable)
+            let ensured = context.broker.ensure_share_state_topic().await;
+            ensured.map_err(|_| ErrorCode::CoordinatorNotAvailable)?;
+            // Every queue's state is kept by the only broker there is.
+            image::broker(context, context.broker.node().to_wire())
+                .ok_or(ErrorCode::CoordinatorNotAvailable)
         }
         KeyType::Share => Err(ErrorCode::InvalidRequest),
     }

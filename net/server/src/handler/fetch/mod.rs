@@ -172,7 +172,7 @@ async fn read(context: &Context, plan: &Plan) -> (Outcomes, Option<Reservation>)
     }
 }
 
-fn deadline(wait_max: Duration) -> Instant {
+pub(crate) fn deadline(wait_max: Duration) -> Instant {
     let now = socket::now();
     now.checked_add(wait_max).unwrap_or(now)
 }

@@ -11,6 +11,7 @@ public final class Main {
             new Consuming(cluster).run(suite);
             new Groups(cluster).run(suite);
             new ConsumerGroups(cluster).run(suite);
+            new ShareGroups(cluster).run(suite);
             new Topics(cluster).run(suite);
             new Offsets(cluster).run(suite);
             new Quotas(cluster).run(suite);
