@@ -74,6 +74,13 @@ APIS = {
     "ConsumerGroupDescribe": 69,
     "ListConfigResources": 74,
     "DescribeTopicPartitions": 75,
+    "ShareGroupHeartbeat": 76,
+    "ShareGroupDescribe": 77,
+    "ShareFetch": 78,
+    "ShareAcknowledge": 79,
+    "DescribeShareGroupOffsets": 90,
+    "AlterShareGroupOffsets": 91,
+    "DeleteShareGroupOffsets": 92,
 }
 
 UNKNOWN_ID = "0123456789abcdef" * 2
