@@ -102,7 +102,8 @@ def batch(first: int, last: int, *types: int) -> dict[str, Any]:
 
 def say(ask: Asker, group: str, name: str, epoch: int, topic_id: str, *batches: dict[str, Any], version: int = 2, **more: Any) -> list[Any]:
     partitions = [{"partitionIndex": more.pop("index", 0), "acknowledgementBatches": list(batches)}]
-    body: dict[str, Any] = {"groupId": group, "memberId": name, "shareSessionEpoch": epoch, "topics": [{"topicId": topic_id, "partitions": partitions}]}
+    topics = [{"topicId": topic_id, "partitions": partitions}]
+    body: dict[str, Any] = {"groupId": group, "memberId": name, "shareSessionEpoch": epoch, "topics": topics}
     answer = ask.raw("ShareAcknowledge", version, **(body | more))
     parts = [[one["partitionIndex"], one["errorCode"]] for topic in answer["responses"] for one in topic["partitions"]]
     return [answer["errorCode"], parts]
@@ -146,6 +147,7 @@ def sessions(ask: Asker) -> dict[str, Answer]:
         return got(fetch(ask, group, ONE, epoch, topic_id, **more))
 
     accept = batch(0, 0, ACCEPT)
+    nothing: dict[str, Any] = {"partitionIndex": 0, "acknowledgementBatches": []}
     answers: dict[str, Answer] = {
         "nobody has begun": asked(1),
         "nobody ends": asked(LAST, topics=[]),
@@ -158,7 +160,7 @@ def sessions(ask: Asker) -> dict[str, Answer]:
         "the same again": asked(1),
         "a word in the first epoch": say(ask, group, ONE, FIRST, topic_id, accept),
         "a word in a later epoch": say(ask, group, ONE, 9, topic_id, accept),
-        "a topic nobody knows": asked(2, topics=[{"topicId": UNKNOWN_ID, "partitions": [{"partitionIndex": 0, "acknowledgementBatches": []}]}]),
+        "a topic nobody knows": asked(2, topics=[{"topicId": UNKNOWN_ID, "partitions": [nothing]}]),
         "begins anew": asked(FIRST)[0],
         "renews and wants records": asked(1, isRenewAck=True),
         "ends": asked(LAST, topics=[]),
