@@ -28,6 +28,7 @@ mod record;
 mod reply;
 mod request;
 mod share;
+mod staged;
 mod static_join;
 mod step;
 mod sync;

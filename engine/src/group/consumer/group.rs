@@ -1,12 +1,10 @@
-//! A group of the newer protocol: its state as it will be when all that is on its way to the log
-//! has landed, by which decisions are made, and as it is on disk, which readers are shown.
+//! A group of the newer protocol, and where it stands.
 
-use std::collections::VecDeque;
 use std::fmt;
 
-use crate::group::Ticket;
 use crate::group::consumer::record::ConsumerRecord;
 use crate::group::consumer::roster::Roster;
+use crate::group::staged::{Recorded, Staged};
 
 /// Where a group stands on the way to its target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -53,63 +51,27 @@ impl Roster {
     }
 }
 
-/// Invariant: `current` is `durable` with the records of `appending` applied in their order.
+/// Versions of the cluster's topics.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct ConsumerGroup {
-    pub(crate) current: Roster,
-    pub(crate) durable: Roster,
-    /// In the order of tickets.
-    appending: VecDeque<(Ticket, Vec<ConsumerRecord>)>,
-    /// The state of the cluster's topics that the group's epoch takes account of.
-    pub(crate) seen_topics: Option<u64>,
+pub(crate) struct ConsumerSeen {
+    /// That the group's epoch takes account of.
+    pub(crate) topics: Option<u64>,
     /// The one in which its regular expressions were resolved.
-    pub(crate) resolved_version: Option<u64>,
+    pub(crate) regexes: Option<u64>,
+}
+
+pub(crate) type ConsumerGroup = Staged<Roster>;
+
+impl Recorded for Roster {
+    type Record = ConsumerRecord;
+    type Seen = ConsumerSeen;
+
+    fn apply(&mut self, record: &ConsumerRecord) {
+        self.apply(record);
+    }
 }
 
 impl ConsumerGroup {
-    /// A group whose records are yet to be written.
-    pub(crate) fn of(current: Roster) -> Self {
-        Self { current, ..Self::default() }
-    }
-
-    /// Takes a record that is in the log already.
-    pub(crate) fn load(&mut self, record: &ConsumerRecord) {
-        debug_assert!(self.appending.is_empty());
-        self.current.apply(record);
-    }
-
-    pub(crate) fn loaded(&mut self) {
-        self.durable = self.current.clone();
-    }
-
-    /// The records, which `current` has been through already, are on their way to the log.
-    pub(crate) fn begin(&mut self, ticket: Ticket, records: Vec<ConsumerRecord>) {
-        self.appending.push_back((ticket, records));
-    }
-
-    /// The records of this ticket are durable.
-    pub(crate) fn settle(&mut self, ticket: Ticket) {
-        // Appends end in their order, unless one fails and is taken out.
-        while self.appending.front().is_some_and(|(at, _)| *at <= ticket) {
-            let Some((_, records)) = self.appending.pop_front() else { break };
-            for record in &records {
-                self.durable.apply(record);
-            }
-        }
-    }
-
-    /// The records of this ticket will never be in the log: what was decided since stands on what
-    /// the log will have.
-    pub(crate) fn abandon(&mut self, ticket: Ticket) {
-        self.appending.retain(|(at, _)| *at != ticket);
-        self.current = self.durable.clone();
-        for record in self.appending.iter().flat_map(|(_, records)| records) {
-            self.current.apply(record);
-        }
-        self.seen_topics = None;
-        self.resolved_version = None;
-    }
-
     pub(crate) fn assert_invariants(&self) {
         self.current.assert_invariants();
     }

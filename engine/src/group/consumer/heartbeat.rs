@@ -159,7 +159,7 @@ impl ConsumerGroup {
         draft.put_subscription(&member);
         let names_changed = before.topics != member.topics;
         let change = draft.change_regex(before.regex.as_deref(), member.regex.as_deref());
-        let is_unchecked = self.seen_topics != Some(setting.topics_version);
+        let is_unchecked = self.seen.topics != Some(setting.topics_version);
         let must_bump = names_changed
             || change == RegexChange::Resolved
             || (is_unchecked && !draft.roster.targets_are_whole(setting.cluster));
@@ -170,7 +170,7 @@ impl ConsumerGroup {
         let has_changed = names_changed || change != RegexChange::None;
         draft.reconcile(id, has_changed, owned, setting.cluster);
         let records = draft.records;
-        self.seen_topics = Some(setting.topics_version);
+        self.seen.topics = Some(setting.topics_version);
         let must_resolve = self.must_resolve(setting);
         Decision { records, replaced, held_before: before.assigned, must_resolve }
     }
@@ -209,7 +209,7 @@ impl ConsumerGroup {
         let age = setting.now.wall.0.saturating_sub(last.0);
         let is_older =
             |span: crate::types::Millis| i64::try_from(span.0).is_ok_and(|span| span < age);
-        let has_new_topics = self.resolved_version != Some(setting.topics_version);
+        let has_new_topics = self.seen.regexes != Some(setting.topics_version);
         is_older(REFRESH_INTERVAL_MIN)
             && (has_unresolved
                 || has_new_topics

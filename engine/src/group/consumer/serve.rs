@@ -224,8 +224,8 @@ impl Group {
         for record in &records {
             consumer.current.apply(record);
         }
-        consumer.resolved_version = Some(version);
-        consumer.seen_topics = Some(version);
+        consumer.seen.regexes = Some(version);
+        consumer.seen.topics = Some(version);
         self.store(Vec::new(), records, Change::Roster, None, step);
     }
 
@@ -245,7 +245,7 @@ impl Group {
         let records = if leaving.is_empty() {
             Vec::new()
         } else {
-            consumer.seen_topics = Some(step.topics_version);
+            consumer.seen.topics = Some(step.topics_version);
             consumer.remove(leaving, step.cluster)
         };
         for member in leaving {

@@ -110,7 +110,7 @@ impl ShareGroup {
         if before.as_ref().is_none_or(|member| member.said != said) {
             draft.put(ShareRecord::Member { member: id.clone(), value: Some(said) });
         }
-        let is_unchecked = self.seen_topics != Some(setting.topics_version);
+        let is_unchecked = self.seen != Some(setting.topics_version);
         let hash_changed = (is_unchecked || has_new_topics)
             && draft.roster.hash_of_topics(setting.cluster) != draft.roster.metadata_hash;
         if has_new_topics || hash_changed {
@@ -126,7 +126,7 @@ impl ShareGroup {
         draft.find_targets(setting, false);
         draft.reconcile(id, setting.cluster);
         let records = draft.records;
-        self.seen_topics = Some(setting.topics_version);
+        self.seen = Some(setting.topics_version);
         let now = self.current.members.get(id).map(|member| member.share.clone());
         let now = now.unwrap_or_default();
         let had = before.map(|member| member.share.assigned).unwrap_or_default();
