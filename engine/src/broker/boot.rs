@@ -102,7 +102,7 @@ pub async fn boot(shard: &Rc<Shard>) -> Result<Boot, BootError> {
         replay,
         Known::read(runtime, &config.metadata_log_folder)
     );
-    let (listed, replay, mut known) = (listed?, replay?, known?);
+    let (mut listed, replay, mut known) = (listed?, replay?, known?);
     listed.check_metadata(&folders)?;
     let folder = config.metadata_log_folder.join(METADATA_FOLDER);
     let (mut log, mut image) = MetadataLog::open(runtime, folder, &identities.cluster_id).await?;
@@ -133,7 +133,7 @@ pub async fn boot(shard: &Rc<Shard>) -> Result<Boot, BootError> {
     // Nobody else decides whether this node lives: it is unfenced at once.
     let unfenced = command::unfence_broker(&image, config.node_id);
     store(&mut log, &mut image, unfenced.records).await?;
-    let deleted = listed.deleted.clone();
+    let deleted = std::mem::take(&mut listed.deleted);
     let found = listed.settle(runtime, &folders, &replay, &image).await?;
     handed_over::take_log_starts(runtime, &folders, &found).await?;
     let clean_ends = handed_over::take_clean_ends(runtime, &folders, &found, &image).await?;

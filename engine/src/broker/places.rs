@@ -71,32 +71,32 @@ impl Listed {
         image: &ClusterImage,
     ) -> Result<Places, BootError> {
         let Self { mut places, more, .. } = self;
-        let journals: Places = journals
-            .places
-            .iter()
-            .filter_map(|(id, place)| Some((name_of(*id, image)?, *place)))
-            .collect();
         let mut contested: BTreeMap<String, BTreeSet<usize>> = BTreeMap::new();
-        let elsewhere = journals.iter().map(|(name, place)| (name.clone(), *place));
-        for (name, place) in more.into_iter().chain(elsewhere) {
-            // A partition of which a power cut has left nothing but what a journal has of it, lives
-            // beside that journal: elsewhere it would be there twice as soon as that place is away.
-            let first = *places.entry(name.clone()).or_insert(place);
-            if first != place {
-                contested.entry(name).or_default().extend([first, place]);
+        let in_journals = journals.places.iter();
+        let in_journals =
+            in_journals.filter_map(|(id, place)| Some((name_of(*id, image)?, *place)));
+        for (name, place) in more.into_iter().chain(in_journals) {
+            match places.get(&name) {
+                // A partition of which a power cut has left nothing but what a journal has of it, lives
+                // beside that journal: elsewhere it would be there twice as soon as that place is away.
+                None => drop(places.insert(name, place)),
+                Some(&first) if first == place => {}
+                Some(&first) => contested.entry(name).or_default().extend([first, place]),
             }
         }
         let mut strays = Vec::new();
         for (name, among) in contested {
             let among = having(runtime, folders, &name, among).await?;
-            let topic = partition_of(&name, image).map(|id| id.topic);
+            let id = partition_of(&name, image);
+            let topic = id.map(|id| id.topic);
             let is_ours = |owner: &Option<TopicId>| owner.is_some() && *owner == topic;
             let mut ours = among.iter().filter(|(_, owner)| is_ours(owner));
             let own = match (ours.next(), ours.next()) {
                 (Some((first, _)), Some((second, _))) => {
                     return Err(twice(folders, &name, *first, *second));
                 }
-                (own, _) => own.map(|(place, _)| *place).or(journals.get(&name).copied()),
+                (Some((own, _)), None) => Some(*own),
+                (None, _) => id.and_then(|id| journals.places.get(&id).copied()),
             };
             match own {
                 Some(own) => places.insert(name.clone(), own),

@@ -90,6 +90,11 @@ impl IoError {
         self.fault == Fault::TooManyOpenFiles
     }
 
+    /// A disk, or a process, that has no room for something may have it later.
+    pub fn passes(&self) -> bool {
+        self.is_no_space() || self.is_out_of_descriptors()
+    }
+
     pub fn is_not_found(&self) -> bool {
         self.fault == Fault::NotFound
     }

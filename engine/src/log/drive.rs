@@ -20,11 +20,6 @@ use crate::types::limits::{
 /// How long a full disk is left in peace by a log that waits for space.
 const FULL_DISK_RETRY: Duration = Duration::from_secs(1);
 
-/// Whether a disk, or a process, that has no room for something may have it later.
-pub(super) fn passes(error: &IoError) -> bool {
-    error.is_no_space() || error.is_out_of_descriptors()
-}
-
 /// What has to be done next.
 enum Job {
     Prepare(Rc<Segment>),
@@ -173,7 +168,7 @@ impl Log {
         };
         if let Err(error) = result {
             // Both pass: the log refuses appends meanwhile, and tries again.
-            if passes(&error) {
+            if error.passes() {
                 let mut state = self.state.borrow_mut();
                 state.disk_full = Some(error);
                 state.is_short = true;

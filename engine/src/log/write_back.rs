@@ -8,7 +8,6 @@ use bytes::{Bytes, BytesMut};
 
 use crate::io::{FileChange, FolderChanges, IoError};
 use crate::log::Log;
-use crate::log::drive::passes;
 use crate::log::file_names::FileKind;
 use crate::log::format::{leader_epoch_checkpoint, producer_snapshot};
 use crate::log::segment::Segment;
@@ -173,7 +172,7 @@ impl WriteBack {
                 }
                 Err(error) => {
                     state.epochs_changed |= self.has_epochs;
-                    if passes(error) {
+                    if error.passes() {
                         state.disk_full = Some(error.clone());
                         state.is_short = true;
                     }
@@ -182,7 +181,7 @@ impl WriteBack {
         }
         log.note_spare();
         if let Err(error) = &result
-            && !passes(error)
+            && !error.passes()
         {
             log.fence(error);
         }

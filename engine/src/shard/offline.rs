@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use futures_util::future::{Either, select};
 
-use crate::io::{Fault, IoError, Runtime};
+use crate::io::{IoError, Runtime};
 use crate::log::format::meta_properties;
 use crate::shard::{Ask, CONTROLLER_CORE, Shard};
 use crate::types::CoreId;
@@ -116,14 +116,7 @@ async fn examine(runtime: &Runtime, path: &Path) -> Result<(), String> {
 
 /// A full disk and a process with too many files are no reason to give up a folder.
 fn blame_folder(error: IoError) -> Result<(), String> {
-    match error.fault {
-        Fault::NoSpace | Fault::TooManyOpenFiles => Ok(()),
-        Fault::NotFound
-        | Fault::AlreadyExists
-        | Fault::NotAllowed
-        | Fault::ShortWrite
-        | Fault::Device => Err(error.to_string()),
-    }
+    if error.passes() { Ok(()) } else { Err(error.to_string()) }
 }
 
 /// Written, synced and removed, to see whether that works.
@@ -134,8 +127,8 @@ const EXAMINE_INTERVAL: Duration = Duration::from_secs(10);
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::io::Operation;
     use crate::io::sim::{Failure, Sim};
+    use crate::io::{Fault, Operation};
 
     const FOLDER: &str = "/data";
 

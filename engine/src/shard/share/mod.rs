@@ -77,7 +77,7 @@ impl Shard {
     /// A session has ended: what it has is free for others.
     pub fn share_release(self: &Rc<Self>, keys: &[ShareKey], session: SessionId) {
         for host in keys.iter().filter_map(|key| self.known_queue(key)) {
-            host.release(self, session);
+            host.release(session);
         }
     }
 

@@ -144,7 +144,7 @@ impl QueueHost {
         }
     }
 
-    pub fn release(self: &Rc<Self>, _shard: &Shard, session: SessionId) {
+    pub fn release(self: &Rc<Self>, session: SessionId) {
         if self.with(|queue| queue.release(session)) == Ok(true) {
             self.changed();
             self.store();
