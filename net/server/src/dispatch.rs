@@ -7,11 +7,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use engine::broker::Reservation;
-use wire::messages::{ApiVersionsRequest, FetchRequest, ProduceRequest};
+use wire::messages::{ApiVersionsRequest, ProduceRequest};
 use wire::{DecodedRequestHeader, Message, Reader, Request, Schema, Throttled, encode_response};
 
 use crate::api::Api;
 use crate::context::{Caller, Context};
+use crate::handler::fetch::Fetched;
 use crate::handler::{self, produce};
 use crate::pipeline::{Answer, PendingAnswer, Pipeline};
 use crate::quota::{milliseconds, timed};
@@ -90,7 +91,7 @@ impl<'context> Call<'context> {
     async fn answer_by(self, api: Api, reservation: Reservation) -> Result<Taken, String> {
         match api {
             Api::Produce => unreachable!("produce requests overlap and are taken in before"),
-            Api::Fetch => self.fetch(reservation).await,
+            Api::Fetch => self.fetch(reservation, handler::fetch::handle).await,
             Api::ApiVersions => self.api_versions(),
             Api::ListOffsets => self.answer(handler::list_offsets::handle).await,
             Api::Metadata => self.answer(handler::metadata::handle).await,
@@ -159,7 +160,7 @@ impl<'context> Call<'context> {
             }
             Api::ShareGroupHeartbeat => self.answer(handler::share_group_heartbeat::handle).await,
             Api::ShareGroupDescribe => self.answer(handler::share_group_describe::handle).await,
-            Api::ShareFetch => self.share_fetch(reservation).await,
+            Api::ShareFetch => self.fetch(reservation, handler::share::fetch).await,
             Api::ShareAcknowledge => self.answer(handler::share::acknowledge).await,
             Api::DescribeShareGroupOffsets => {
                 self.answer(handler::describe_share_group_offsets::handle).await
@@ -212,31 +213,22 @@ impl<'context> Call<'context> {
         Ok((Answer::Frame { slices, held }, mute))
     }
 
-    /// The records of the answer stay claimed from the budget until they are sent.
-    async fn fetch(mut self, reservation: Reservation) -> Result<Taken, String> {
+    /// As `answer`, for handlers that claim memory for records: it stays claimed until they are sent.
+    async fn fetch<R: Request>(
+        mut self,
+        reservation: Reservation,
+        handle: impl AsyncFnOnce(&Context, &Caller, R) -> Fetched<R::Response>,
+    ) -> Result<Taken, String> {
         let body = std::mem::replace(&mut self.body, Reader::new(Bytes::new()));
         let fetched = timed(self.caller.timer(), socket::now, async {
             let (mut body, version) = (body, self.caller.version);
             let request = decode(&mut body, version)?;
-            // What fetch claims for records must not wait for what its own request holds.
+            // What is claimed for records must not wait for what the request itself holds.
             drop((reservation, body));
-            Ok::<_, String>(handler::fetch::handle(self.context, &self.caller, request).await)
+            Ok::<_, String>(handle(self.context, &self.caller, request).await)
         });
-        let handler::fetch::Fetched { response, held } = fetched.await?;
-        self.taken::<FetchRequest>(response, held)
-    }
-
-    /// As a fetch: the records of the answer stay claimed.
-    async fn share_fetch(mut self, reservation: Reservation) -> Result<Taken, String> {
-        let body = std::mem::replace(&mut self.body, Reader::new(Bytes::new()));
-        let fetched = timed(self.caller.timer(), socket::now, async {
-            let (mut body, version) = (body, self.caller.version);
-            let request = decode(&mut body, version)?;
-            drop((reservation, body));
-            Ok::<_, String>(handler::share::fetch(self.context, &self.caller, request).await)
-        });
-        let answer = fetched.await?;
-        self.taken::<wire::messages::ShareFetchRequest>(answer.response, answer.held)
+        let Fetched { response, held } = fetched.await?;
+        self.taken::<R>(response, held)
     }
 
     async fn produce(

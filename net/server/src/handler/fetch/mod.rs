@@ -19,13 +19,13 @@ use plan::{Asked, Plan, Target};
 /// The first version with topic ids instead of names (KIP-516).
 const VERSION_TOPIC_IDS: i16 = 13;
 
-pub(crate) struct Fetched {
-    pub response: FetchResponse,
+pub(crate) struct Fetched<R> {
+    pub response: R,
     /// The memory of the records, until they are sent.
     pub held: Option<Reservation>,
 }
 
-impl Fetched {
+impl Fetched<FetchResponse> {
     fn refused(error: ErrorCode) -> Self {
         Self::empty(FetchResponse { error_code: error.code(), ..FetchResponse::default() })
     }
@@ -35,7 +35,11 @@ impl Fetched {
     }
 }
 
-pub(crate) async fn handle(context: &Context, caller: &Caller, request: FetchRequest) -> Fetched {
+pub(crate) async fn handle(
+    context: &Context,
+    caller: &Caller,
+    request: FetchRequest,
+) -> Fetched<FetchResponse> {
     let uses_topic_ids = VERSION_TOPIC_IDS <= caller.version;
     let asked = Asked::read(&request, uses_topic_ids);
     let (id, epoch) = (request.session_id, SessionEpoch(request.session_epoch));
@@ -96,7 +100,7 @@ fn nothing_yet(
     id: i32,
     asked_with: SessionEpoch,
     is_incremental: bool,
-) -> Fetched {
+) -> Fetched<FetchResponse> {
     if !is_incremental {
         return Fetched::empty(FetchResponse::default());
     }

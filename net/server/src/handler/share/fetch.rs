@@ -17,7 +17,7 @@ use super::{VERSION_RENEW, close_if_last, key, lock_millis, session_error};
 use crate::context::{Caller, Context};
 use crate::error::Coded;
 use crate::fetch_session::SessionEpoch;
-use crate::handler::fetch::deadline;
+use crate::handler::fetch::{Fetched, deadline};
 use crate::image;
 use crate::share_session::{OpenedShare, SharePlace, ShareSessionError};
 
@@ -25,12 +25,6 @@ use crate::share_session::{OpenedShare, SharePlace, ShareSessionError};
 const PARTITION_BYTES_MAX: usize = 1024 * 1024;
 /// The number of the mode in which no record more than was asked for is given out.
 const MODE_RECORD_LIMIT: i8 = 1;
-
-pub(crate) struct ShareAnswer {
-    pub response: ShareFetchResponse,
-    /// The memory of the records, until they are sent.
-    pub held: Option<Reservation>,
-}
 
 /// What is fetched for one request.
 struct Plan {
@@ -49,7 +43,7 @@ pub(crate) async fn handle(
     context: &Context,
     caller: &Caller,
     request: ShareFetchRequest,
-) -> ShareAnswer {
+) -> Fetched<ShareFetchResponse> {
     let key = key(request.group_id.as_ref(), request.member_id.as_ref());
     let epoch = SessionEpoch(request.share_session_epoch);
     let is_renewing = VERSION_RENEW <= caller.version && request.is_renew_ack;
@@ -115,7 +109,7 @@ pub(crate) async fn handle(
         responses: topics(told),
         ..ShareFetchResponse::default()
     };
-    ShareAnswer { response, held }
+    Fetched { response, held }
 }
 
 type Read = (Vec<SharePlace>, Vec<(SharePlace, Vec<Said>)>, Vec<SharePlace>);
@@ -281,7 +275,7 @@ fn topics(told: Vec<(SharePlace, PartitionData)>) -> Vec<ShareFetchableTopicResp
     topics
 }
 
-fn refused(error: ErrorCode) -> ShareAnswer {
+fn refused(error: ErrorCode) -> Fetched<ShareFetchResponse> {
     let response = ShareFetchResponse { error_code: error.code(), ..ShareFetchResponse::default() };
-    ShareAnswer { response, held: None }
+    Fetched { response, held: None }
 }
