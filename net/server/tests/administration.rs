@@ -13,10 +13,9 @@ use running::{Client, Running};
 use wire::ErrorCode;
 use wire::messages::alter_user_scram_credentials_request::ScramCredentialUpsertion;
 use wire::messages::create_acls_request::AclCreation;
-use wire::messages::create_topics_request::CreatableTopic;
 use wire::messages::describe_quorum_request::{PartitionData, TopicData};
 use wire::messages::{
-    AlterUserScramCredentialsRequest, CreateAclsRequest, CreateTopicsRequest, DescribeAclsRequest,
+    AlterUserScramCredentialsRequest, CreateAclsRequest, DescribeAclsRequest,
     DescribeQuorumRequest, DescribeUserScramCredentialsRequest,
 };
 
@@ -40,18 +39,7 @@ fn the_quorum_is_the_node_and_its_end_moves_with_what_is_decided() {
     let node = Running::start("");
     let mut client = node.client();
     let before = metadata_end(&mut client, 2);
-    let topic = CreatableTopic {
-        name: "t".to_owned(),
-        num_partitions: 3,
-        replication_factor: 1,
-        ..CreatableTopic::default()
-    };
-    let request = CreateTopicsRequest {
-        topics: vec![topic],
-        timeout_ms: 5000,
-        ..CreateTopicsRequest::default()
-    };
-    assert_eq!(client.ask(7, &request).topics[0].error_code, 0);
+    client.create_topic("t", 3);
     // A topic and its partitions are a record each.
     for version in 0..=2 {
         assert_eq!(metadata_end(&mut client, version), before + 4, "{version}");

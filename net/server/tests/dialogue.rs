@@ -14,12 +14,9 @@ use std::time::{Duration, Instant};
 use engine::record::{BatchBuilder, Compression};
 use engine::types::Timestamp;
 use running::{Client, Running};
-use wire::messages::create_topics_request::CreatableTopic;
 use wire::messages::fetch_request::{FetchPartition, FetchTopic};
 use wire::messages::produce_request::{PartitionProduceData, TopicProduceData};
-use wire::messages::{
-    ApiVersionsRequest, CreateTopicsRequest, FetchRequest, MetadataRequest, ProduceRequest,
-};
+use wire::messages::{ApiVersionsRequest, FetchRequest, MetadataRequest, ProduceRequest};
 use wire::{ErrorCode, Request};
 
 fn versions() -> ApiVersionsRequest {
@@ -28,22 +25,6 @@ fn versions() -> ApiVersionsRequest {
         client_software_version: "1".to_owned(),
         ..ApiVersionsRequest::default()
     }
-}
-
-fn create(client: &mut Client, name: &str, partitions: i32) {
-    let topic = CreatableTopic {
-        name: name.to_owned(),
-        num_partitions: partitions,
-        replication_factor: 1,
-        ..CreatableTopic::default()
-    };
-    let request = CreateTopicsRequest {
-        topics: vec![topic],
-        timeout_ms: 5000,
-        ..CreateTopicsRequest::default()
-    };
-    let created = client.ask(5, &request);
-    assert_eq!(created.topics[0].error_code, 0, "{created:?}");
 }
 
 #[expect(clippy::disallowed_methods, reason = "the records are made now")]
@@ -154,7 +135,7 @@ fn a_version_of_api_versions_from_the_future_is_answered_in_the_oldest() {
 fn answers_come_in_the_order_of_requests() {
     let node = Running::start("num.partitions=4");
     let mut client = node.client();
-    create(&mut client, "a", 4);
+    client.create_topic("a", 4);
     let mut sent = Vec::new();
     for round in 0..50 {
         sent.push(client.send(9, &produce("a", round % 4, -1, "value")));
@@ -177,7 +158,7 @@ fn answers_come_in_the_order_of_requests() {
 fn a_produce_request_without_an_answer_is_followed_by_the_next_answer() {
     let node = Running::start("");
     let mut client = node.client();
-    create(&mut client, "a", 1);
+    client.create_topic("a", 1);
     client.send(9, &produce("a", 0, 0, "value"));
     client.send(9, &produce("a", 0, 0, "value"));
     let answer = client.ask(9, &produce("a", 0, -1, "value"));
@@ -196,7 +177,7 @@ fn a_produce_request_without_an_answer_that_fails_closes_the_connection() {
 fn a_long_poll_ends_when_a_record_comes() {
     let node = Running::start("");
     let (mut consumer, mut producer) = (node.client(), node.client());
-    create(&mut producer, "a", 1);
+    producer.create_topic("a", 1);
     let sent = consumer.send(12, &fetch("a", 0, 15_000));
     let produced = producer.ask(9, &produce("a", 0, -1, "value"));
     assert_eq!(produced.responses[0].partition_responses[0].error_code, 0);
@@ -211,7 +192,7 @@ fn a_long_poll_ends_when_a_record_comes() {
 fn a_stop_answers_long_polls_at_once() {
     let mut node = Running::start("");
     let mut consumer = node.client();
-    create(&mut consumer, "a", 1);
+    consumer.create_topic("a", 1);
     let sent = consumer.send(12, &fetch("a", 0, 15_000));
     // The answer to another connection's request tells that the node is up and the poll is parked
     // or about to be; both must end.
@@ -229,7 +210,7 @@ fn a_stop_answers_long_polls_at_once() {
 fn a_session_tells_only_what_is_new() {
     let node = Running::start("");
     let mut client = node.client();
-    create(&mut client, "a", 1);
+    client.create_topic("a", 1);
     let full = FetchRequest { session_epoch: 0, ..fetch("a", 0, 0) };
     let opened = client.ask(12, &full);
     assert_ne!(opened.session_id, 0);
@@ -255,7 +236,7 @@ fn a_session_tells_only_what_is_new() {
 fn a_session_is_unknown_on_another_core_and_begins_anew_there() {
     let node = Running::start("");
     let mut client = node.client();
-    create(&mut client, "a", 1);
+    client.create_topic("a", 1);
     client.ask(9, &produce("a", 0, -1, "value"));
     let full = FetchRequest { session_epoch: 0, ..fetch("a", 0, 0) };
     let opened = client.ask(12, &full);

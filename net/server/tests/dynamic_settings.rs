@@ -12,12 +12,9 @@ use engine::record::{BatchBuilder, Compression};
 use engine::types::Timestamp;
 use running::{Client, Running};
 use wire::ErrorCode;
-use wire::messages::create_topics_request::CreatableTopic;
 use wire::messages::incremental_alter_configs_request::{AlterConfigsResource, AlterableConfig};
 use wire::messages::produce_request::{PartitionProduceData, TopicProduceData};
-use wire::messages::{
-    ApiVersionsRequest, CreateTopicsRequest, IncrementalAlterConfigsRequest, ProduceRequest,
-};
+use wire::messages::{ApiVersionsRequest, IncrementalAlterConfigsRequest, ProduceRequest};
 
 const THIS_BROKER: &str = "1";
 const ALL_BROKERS: &str = "";
@@ -74,18 +71,7 @@ fn is_served(node: &Running) -> bool {
 fn a_changed_size_of_messages_counts_at_once_and_this_brokers_wins_over_that_of_all() {
     let node = Running::start("");
     let mut client = node.client();
-    let topic = CreatableTopic {
-        name: "t".to_owned(),
-        num_partitions: 1,
-        replication_factor: 1,
-        ..CreatableTopic::default()
-    };
-    let request = CreateTopicsRequest {
-        topics: vec![topic],
-        timeout_ms: 5000,
-        ..CreateTopicsRequest::default()
-    };
-    client.ask(5, &request);
+    client.create_topic("t", 1);
     let (key, large) = ("message.max.bytes", [7; 500]);
     let too_large = ErrorCode::MessageTooLarge.code();
     assert_eq!(produce(&mut client, &large), 0);

@@ -18,32 +18,10 @@ use engine::record::{BatchBuilder, Compression};
 use engine::types::Timestamp;
 use running::{Client, Running};
 use wire::ErrorCode;
-use wire::messages::create_topics_request::CreatableTopic;
 use wire::messages::produce_request::{PartitionProduceData, TopicProduceData};
-use wire::messages::{
-    CreateTopicsRequest, DeleteTopicsRequest, DescribeLogDirsRequest, ProduceRequest,
-};
+use wire::messages::{DeleteTopicsRequest, DescribeLogDirsRequest, ProduceRequest};
 
 const SEGMENT: &str = "00000000000000000000.log";
-
-fn create(client: &mut Client, name: &str) {
-    create_wide(client, name, 1);
-}
-
-fn create_wide(client: &mut Client, name: &str, num_partitions: i32) {
-    let topic = CreatableTopic {
-        name: name.to_owned(),
-        num_partitions,
-        replication_factor: 1,
-        ..CreatableTopic::default()
-    };
-    let request = CreateTopicsRequest {
-        topics: vec![topic],
-        timeout_ms: 5000,
-        ..CreateTopicsRequest::default()
-    };
-    assert_eq!(client.ask(5, &request).topics[0].error_code, 0);
-}
 
 /// Error code and offset.
 fn produce(client: &mut Client, name: &str) -> (i16, i64) {
@@ -77,7 +55,7 @@ fn folders_with(data: &Path, word: &str) -> Vec<PathBuf> {
 #[test]
 fn a_folder_that_no_topic_has_is_set_aside_and_a_topic_of_its_name_starts_empty() {
     let mut node = Running::start("");
-    create(&mut node.client(), "kept");
+    node.client().create_topic("kept", 1);
     produce(&mut node.client(), "kept");
     node.stop();
     let data = node.data();
@@ -91,7 +69,7 @@ fn a_folder_that_no_topic_has_is_set_aside_and_a_topic_of_its_name_starts_empty(
     assert!(strays[0].join(SEGMENT).exists(), "nothing is lost");
     assert!(folders_with(&data, "-delete").is_empty(), "a deletion is carried through");
     let mut client = node.client();
-    create(&mut client, "gone");
+    client.create_topic("gone", 1);
     assert_eq!(produce(&mut client, "gone"), (0, 0));
     assert_eq!(produce(&mut client, "kept"), (0, 1));
 }
@@ -99,7 +77,7 @@ fn a_folder_that_no_topic_has_is_set_aside_and_a_topic_of_its_name_starts_empty(
 #[test]
 fn a_folder_of_another_topic_of_the_same_name_is_set_aside() {
     let mut node = Running::start("");
-    create(&mut node.client(), "t");
+    node.client().create_topic("t", 1);
     produce(&mut node.client(), "t");
     node.stop();
     let data = node.data();
@@ -115,7 +93,7 @@ fn a_folder_of_another_topic_of_the_same_name_is_set_aside() {
 #[test]
 fn a_log_that_could_not_be_opened_is_tried_again_when_it_is_asked_for() {
     let mut node = Running::start("");
-    create(&mut node.client(), "t");
+    node.client().create_topic("t", 1);
     assert_eq!(produce(&mut node.client(), "t"), (0, 0));
     node.stop();
     let metadata = node.data().join("t-0").join("partition.metadata");
@@ -136,7 +114,7 @@ fn a_log_that_could_not_be_opened_is_tried_again_when_it_is_asked_for() {
 #[test]
 fn a_partition_gets_its_folder_when_it_is_first_needed() {
     let mut node = Running::start("");
-    create_wide(&mut node.client(), "wide", 500);
+    node.client().create_topic("wide", 500);
     assert!(folders_with(&node.data(), "wide-").is_empty());
     assert_eq!(produce(&mut node.client(), "wide"), (0, 0));
     assert_eq!(folders_with(&node.data(), "wide-").len(), 1);
@@ -149,7 +127,7 @@ fn a_partition_gets_its_folder_when_it_is_first_needed() {
 #[test]
 fn a_partition_that_nobody_has_used_makes_no_stop_unclean() {
     let mut node = Running::start("");
-    create_wide(&mut node.client(), "wide", 3);
+    node.client().create_topic("wide", 3);
     produce(&mut node.client(), "wide");
     node.stop();
     // As after a crash.
@@ -165,7 +143,7 @@ fn a_partition_that_nobody_has_used_makes_no_stop_unclean() {
 fn a_deleted_topic_leaves_no_folder() {
     let node = Running::start("");
     let mut client = node.client();
-    create(&mut client, "t");
+    client.create_topic("t", 1);
     produce(&mut client, "t");
     let request = DeleteTopicsRequest {
         topic_names: vec!["t".to_owned()],
@@ -194,7 +172,7 @@ fn pause() {
 fn a_node_starts_without_a_folder_that_cannot_be_used_and_names_it() {
     let running = Running::start("log.dirs=data,/dev/null/data");
     let mut client = running.client();
-    create_wide(&mut client, "t", 4);
+    client.create_topic("t", 4);
     assert_eq!(produce(&mut client, "t"), (0, 0));
     let described = client.ask(4, &DescribeLogDirsRequest::default());
     let found: Vec<_> =

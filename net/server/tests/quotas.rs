@@ -11,16 +11,15 @@ mod running;
 
 use engine::record::{BatchBuilder, Compression};
 use engine::types::Timestamp;
-use running::{Client, Running};
+use running::{Client, Running, new_topic};
 use wire::ErrorCode;
 use wire::messages::alter_client_quotas_request::{EntityData, EntryData, OpData};
 use wire::messages::create_partitions_request::CreatePartitionsTopic;
-use wire::messages::create_topics_request::CreatableTopic;
 use wire::messages::describe_client_quotas_request::ComponentData;
 use wire::messages::fetch_request::{FetchPartition, FetchTopic};
 use wire::messages::produce_request::{PartitionProduceData, TopicProduceData};
 use wire::messages::{
-    AlterClientQuotasRequest, CreatePartitionsRequest, CreateTopicsRequest, DeleteTopicsRequest,
+    AlterClientQuotasRequest, CreatePartitionsRequest, DeleteTopicsRequest,
     DescribeClientQuotasRequest, FetchRequest, FetchResponse, HeartbeatRequest, ListOffsetsRequest,
     MetadataRequest, ProduceRequest,
 };
@@ -54,18 +53,7 @@ fn alter(node: &Running, entity: &[Part<'_>], key: &str, value: Option<f64>) {
 }
 
 fn with_topic(node: &Running) {
-    let topic = CreatableTopic {
-        name: "t".to_owned(),
-        num_partitions: 1,
-        replication_factor: 1,
-        ..CreatableTopic::default()
-    };
-    let request = CreateTopicsRequest {
-        topics: vec![topic],
-        timeout_ms: 5000,
-        ..CreateTopicsRequest::default()
-    };
-    assert_eq!(node.client_named("admin").ask(7, &request).topics[0].error_code, 0);
+    node.client_named("admin").create_topic("t", 1);
 }
 
 fn records(bytes: usize, acks: i16) -> ProduceRequest {
@@ -245,22 +233,12 @@ fn whatever_takes_too_much_time_is_slowed_down_by_no_more_than_a_window() {
     assert_eq!(node.client().ask(9, &MetadataRequest::default()).throttle_time_ms, 0);
 }
 
-fn topic(name: &str, partitions: i32) -> CreateTopicsRequest {
-    let topic = CreatableTopic {
-        name: name.to_owned(),
-        num_partitions: partitions,
-        replication_factor: 1,
-        ..CreatableTopic::default()
-    };
-    CreateTopicsRequest { topics: vec![topic], timeout_ms: 5000, ..CreateTopicsRequest::default() }
-}
-
 #[test]
 fn who_changes_too_much_is_refused_in_new_versions_and_slowed_down_in_old_ones() {
     let node = Running::start("");
     alter(&node, &[ANYBODY], "controller_mutation_rate", Some(0.1));
     let create = |version, name| {
-        let answer = node.client().ask(version, &topic(name, 5));
+        let answer = node.client().ask(version, &new_topic(name, 5));
         (answer.topics[0].error_code, 0 < answer.throttle_time_ms)
     };
     let exceeded = ErrorCode::ThrottlingQuotaExceeded.code();
@@ -280,7 +258,7 @@ fn who_changes_too_much_is_refused_in_new_versions_and_slowed_down_in_old_ones()
     let deleted = |version| node.client().ask(version, &delete).responses[0].error_code;
     assert_eq!((deleted(5), deleted(4)), (exceeded, 0));
     let mut client = node.client();
-    assert!(0 < client.ask(5, &topic("d", 1)).throttle_time_ms);
+    assert!(0 < client.ask(5, &new_topic("d", 1)).throttle_time_ms);
     assert!(is_muted(&node, &mut client));
 }
 
@@ -299,7 +277,7 @@ fn windows_are_as_many_and_as_wide_as_the_file_says() {
     assert_eq!(produce(&mut client, 19_000), 0);
     assert!(0 < produce(&mut client, 19_000));
     // A hundred seconds are ten changes.
-    let create = |name| node.client_named("a").ask(6, &topic(name, 10)).topics[0].error_code;
+    let create = |name| node.client_named("a").ask(6, &new_topic(name, 10)).topics[0].error_code;
     assert_eq!((create("b"), create("c")), (0, 0));
     assert_eq!(create("d"), ErrorCode::ThrottlingQuotaExceeded.code());
 }

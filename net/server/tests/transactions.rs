@@ -15,7 +15,6 @@ use engine::types::{ProducerEpoch, ProducerId, Sequence, Timestamp};
 use running::{Client, Running};
 use wire::ErrorCode;
 use wire::messages::add_partitions_to_txn_request::AddPartitionsToTxnTopic;
-use wire::messages::create_topics_request::CreatableTopic;
 use wire::messages::describe_producers_request::TopicRequest;
 use wire::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
 use wire::messages::offset_fetch_request::OffsetFetchRequestTopic;
@@ -25,10 +24,9 @@ use wire::messages::txn_offset_commit_request::{
 };
 use wire::messages::write_txn_markers_request::{WritableTxnMarker, WritableTxnMarkerTopic};
 use wire::messages::{
-    AddPartitionsToTxnRequest, CreateTopicsRequest, DescribeProducersRequest,
-    DescribeTransactionsRequest, EndTxnRequest, FindCoordinatorRequest, InitProducerIdRequest,
-    ListOffsetsRequest, OffsetFetchRequest, ProduceRequest, TxnOffsetCommitRequest,
-    WriteTxnMarkersRequest,
+    AddPartitionsToTxnRequest, DescribeProducersRequest, DescribeTransactionsRequest,
+    EndTxnRequest, FindCoordinatorRequest, InitProducerIdRequest, ListOffsetsRequest,
+    OffsetFetchRequest, ProduceRequest, TxnOffsetCommitRequest, WriteTxnMarkersRequest,
 };
 
 const TOPIC: &str = "orders";
@@ -63,15 +61,7 @@ fn eventually<T: std::fmt::Debug>(
 
 fn begin(node: &Running) -> Client {
     let mut client = node.client();
-    let topic = CreatableTopic {
-        name: TOPIC.to_owned(),
-        num_partitions: 2,
-        replication_factor: 1,
-        ..CreatableTopic::default()
-    };
-    let request =
-        CreateTopicsRequest { topics: vec![topic], timeout_ms: 5000, ..Default::default() };
-    assert_eq!(client.ask(5, &request).topics[0].error_code, 0);
+    client.create_topic(TOPIC, 2);
     find(&mut client);
     client
 }

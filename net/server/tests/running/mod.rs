@@ -13,6 +13,8 @@ use engine::broker::{Node, NodeOptions, start};
 use engine::config::BrokerConfig;
 use engine::io::CoreSelection;
 use server::Server;
+use wire::messages::CreateTopicsRequest;
+use wire::messages::create_topics_request::CreatableTopic;
 use wire::{Request, decode_response, encode_request};
 
 /// Nothing here takes longer, unless something hangs.
@@ -98,6 +100,17 @@ pub struct Sent {
     pub correlation_id: i32,
 }
 
+/// A topic without replicas elsewhere.
+pub fn new_topic(name: &str, partitions: i32) -> CreateTopicsRequest {
+    let topic = CreatableTopic {
+        name: name.to_owned(),
+        num_partitions: partitions,
+        replication_factor: 1,
+        ..CreatableTopic::default()
+    };
+    CreateTopicsRequest { topics: vec![topic], timeout_ms: 5000, ..CreateTopicsRequest::default() }
+}
+
 impl Client {
     pub fn send<R: Request>(&mut self, version: i16, request: &R) -> Sent {
         let correlation_id = self.next_correlation_id;
@@ -120,6 +133,11 @@ impl Client {
     pub fn ask<R: Request>(&mut self, version: i16, request: &R) -> R::Response {
         let sent = self.send(version, request);
         self.receive::<R>(&sent)
+    }
+
+    pub fn create_topic(&mut self, name: &str, partitions: i32) {
+        let created = self.ask(5, &new_topic(name, partitions));
+        assert_eq!(created.topics[0].error_code, 0, "{created:?}");
     }
 
     /// The next frame without its size; `None` when the server has closed.
