@@ -18,6 +18,8 @@ pub struct Mutator {
     pub client_id: String,
     /// Whether its version of the protocol knows the refusal; one that does not is only slowed down.
     pub understands_refusal: bool,
+    /// How long it waits for a decision to begin.
+    pub patience: Duration,
 }
 
 /// What a command has answered, and for how long its client is to send nothing.

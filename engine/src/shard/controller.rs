@@ -32,6 +32,9 @@ pub enum ControlError {
     Storage { reason: String },
     #[error("the node is stopping")]
     Stopping,
+    /// Whoever asked waits no longer.
+    #[error("it was not decided in time")]
+    TimedOut,
 }
 
 pub type Decided<A> = Result<A, ControlError>;
@@ -118,7 +121,8 @@ impl Internal {
 pub struct Controller {
     shard: Rc<Shard>,
     log: RefCell<Option<MetadataLog>>,
-    waiting: RefCell<VecDeque<Control>>,
+    /// Each with the time at which it came.
+    waiting: RefCell<VecDeque<(Moment, Control)>>,
     is_working: Cell<bool>,
     mutations: RefCell<Buckets>,
     quorum: Cell<QuorumState>,
@@ -141,7 +145,7 @@ impl Controller {
     }
 
     pub fn ask(self: &Rc<Self>, control: Control) {
-        self.waiting.borrow_mut().push_back(control);
+        self.waiting.borrow_mut().push_back((self.shard.runtime.now(), control));
         if !self.is_working.replace(true) {
             let controller = Rc::clone(self);
             self.shard.runtime.spawn(async move { controller.work().await });
@@ -150,15 +154,16 @@ impl Controller {
 
     async fn work(self: Rc<Self>) {
         loop {
-            let batch: Vec<Control> = self.waiting.borrow_mut().drain(..).collect();
+            let batch: Vec<(Moment, Control)> = self.waiting.borrow_mut().drain(..).collect();
             if batch.is_empty() {
                 break;
             }
             // The log is away while it is written; nobody else takes it.
             let taken = self.log.borrow_mut().take();
             let Some(mut log) = taken else {
-                for control in batch {
-                    self.decide(&mut self.shard.image(), control).1(Err(ControlError::Stopping));
+                for (came, control) in batch {
+                    let (_, reply) = self.decide(&mut self.shard.image(), came, control);
+                    reply(Err(ControlError::Stopping));
                 }
                 continue;
             };
@@ -168,12 +173,12 @@ impl Controller {
         self.is_working.set(false);
     }
 
-    async fn carry_out(&self, log: &mut MetadataLog, batch: Vec<Control>) {
+    async fn carry_out(&self, log: &mut MetadataLog, batch: Vec<(Moment, Control)>) {
         let mut image = self.shard.image();
         let mut records = Vec::new();
         let mut replies: Vec<Reply> = Vec::with_capacity(batch.len());
-        for control in batch {
-            let (decided, reply) = self.decide(&mut image, control);
+        for (came, control) in batch {
+            let (decided, reply) = self.decide(&mut image, came, control);
             let next = Arc::make_mut(&mut image);
             for record in &decided {
                 next.apply(record).expect("the controller's own records fit its image");
@@ -234,6 +239,7 @@ impl Controller {
     fn decide(
         &self,
         image: &mut Arc<ClusterImage>,
+        came: Moment,
         control: Control,
     ) -> (Vec<MetadataRecord>, Reply) {
         let config = self.shard.config();
@@ -244,19 +250,19 @@ impl Controller {
                     let (topics, only) = (&topics, validate_only);
                     command::create_topics(image, &config, topics, only, permits, &mut new_id)
                 };
-                answered(self.within_quota(image, by, create), answer)
+                in_time(self.within_limits(image, came, by, create), answer)
             }
             Control::DeleteTopics { topics, by, answer } => {
                 let delete = |permits: &mut Permits<'_>| {
                     command::delete_topics(image, &config, &topics, permits)
                 };
-                answered(self.within_quota(image, by, delete), answer)
+                in_time(self.within_limits(image, came, by, delete), answer)
             }
             Control::CreatePartitions { topics, validate_only, by, answer } => {
                 let grow = |permits: &mut Permits<'_>| {
                     command::create_partitions(image, &topics, validate_only, permits)
                 };
-                answered(self.within_quota(image, by, grow), answer)
+                in_time(self.within_limits(image, came, by, grow), answer)
             }
             Control::AlterQuotas { alterations, validate_only, answer } => {
                 answered(command::alter_quotas(image, &alterations, validate_only), answer)
@@ -307,12 +313,18 @@ impl Controller {
     }
 
     /// Decides with what is left of the quota that counts for whoever asks, if it is not the node.
-    fn within_quota<A>(
+    /// `None` if they have waited for it as long as they would: then nothing is done, as in Kafka.
+    fn within_limits<A>(
         &self,
         image: &ClusterImage,
+        came: Moment,
         by: Option<Mutator>,
         decide: impl FnOnce(&mut Permits<'_>) -> Outcome<A>,
-    ) -> Outcome<Mutated<A>> {
+    ) -> Option<Outcome<Mutated<A>>> {
+        let waited = self.shard.runtime.now().since(came);
+        if by.as_ref().is_some_and(|by| by.patience <= waited) {
+            return None;
+        }
         let limited = by.and_then(|by| {
             let quota = image.client_quota(QuotaKind::Mutations, &by.user, &by.client_id)?;
             Some((quota, by.understands_refusal))
@@ -328,7 +340,7 @@ impl Controller {
             }
         };
         let Outcome { records, answers } = decide(&mut permits);
-        Outcome { records, answers: Mutated { answers, throttle: permits.throttle() } }
+        Some(Outcome { records, answers: Mutated { answers, throttle: permits.throttle() } })
     }
 
     fn broker_epoch(&self, image: &ClusterImage) -> i64 {
@@ -372,6 +384,19 @@ fn answered<A: 'static>(outcome: Outcome<A>, answer: Answer<A>) -> (Vec<Metadata
     // Whoever asked may have gone; the decision counts all the same.
     let reply: Reply = Box::new(move |stored| drop(answer.send(stored.map(|()| answers))));
     (records, reply)
+}
+
+fn in_time<A: 'static>(
+    outcome: Option<Outcome<A>>,
+    answer: Answer<A>,
+) -> (Vec<MetadataRecord>, Reply) {
+    match outcome {
+        Some(outcome) => answered(outcome, answer),
+        None => {
+            let late = Box::new(move |_| drop(answer.send(Err(ControlError::TimedOut))));
+            (Vec::new(), late)
+        }
+    }
 }
 
 /// Gives every core the image, and returns when all have followed.

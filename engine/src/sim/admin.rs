@@ -44,6 +44,7 @@ impl Client {
                 let is_excused = match &error {
                     ControlError::Storage { .. } => self.failing.may_fail(),
                     ControlError::Stopping => self.is_stopping(),
+                    ControlError::TimedOut => false,
                 };
                 assert!(is_excused, "{error}");
                 None

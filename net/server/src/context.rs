@@ -90,9 +90,11 @@ impl Caller {
     }
 
     /// As the controller has to know who asks. `refusal_since` is the first version of the API that knows of
-    /// being refused for a quota.
-    pub fn mutator(&self, context: &Context, refusal_since: i16) -> Mutator {
+    /// being refused for a quota, `timeout_ms` how long the client says that it waits.
+    pub fn mutator(&self, context: &Context, refusal_since: i16, timeout_ms: i32) -> Mutator {
+        let patience = u64::try_from(timeout_ms).unwrap_or_default();
         Mutator {
+            patience: Duration::from_millis(patience),
             user: context.user().to_owned(),
             client_id: self.client_id.clone(),
             understands_refusal: refusal_since <= self.version,

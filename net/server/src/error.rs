@@ -122,6 +122,7 @@ impl Coded for ControlError {
             Self::Storage { .. } => ErrorCode::KafkaStorageError,
             // A client looks for another controller then.
             Self::Stopping => ErrorCode::NotController,
+            Self::TimedOut => ErrorCode::RequestTimedOut,
         }
     }
 }

@@ -15,8 +15,8 @@ use wire::messages::alter_user_scram_credentials_request::ScramCredentialUpserti
 use wire::messages::create_acls_request::AclCreation;
 use wire::messages::describe_quorum_request::{PartitionData, TopicData};
 use wire::messages::{
-    AlterUserScramCredentialsRequest, CreateAclsRequest, DescribeAclsRequest,
-    DescribeQuorumRequest, DescribeUserScramCredentialsRequest,
+    AlterUserScramCredentialsRequest, CreateAclsRequest, CreateTopicsRequest, DeleteTopicsRequest,
+    DescribeAclsRequest, DescribeQuorumRequest, DescribeUserScramCredentialsRequest,
 };
 
 fn metadata_end(client: &mut Client, version: i16) -> i64 {
@@ -99,4 +99,21 @@ fn access_rules_are_not_taken_where_nobody_holds_anybody_to_them() {
     let mut client = node.client();
     client.send(3, &create(0));
     assert!(client.receive_frame().is_none(), "an operation that nobody knows");
+}
+
+#[test]
+fn what_nobody_waits_for_is_not_done() {
+    let node = Running::start("");
+    let mut client = node.client();
+    let late = ErrorCode::RequestTimedOut.code();
+    for timeout_ms in [0, -1] {
+        let request = CreateTopicsRequest { timeout_ms, ..running::new_topic("t", 1) };
+        assert_eq!(client.ask(7, &request).topics[0].error_code, late);
+    }
+    client.create_topic("t", 1);
+    let topic_names = vec!["t".to_owned()];
+    let request = DeleteTopicsRequest { topic_names, timeout_ms: 0, ..Default::default() };
+    assert_eq!(client.ask(5, &request).responses[0].error_code, late);
+    let request = DeleteTopicsRequest { timeout_ms: 60_000, ..request };
+    assert_eq!(client.ask(5, &request).responses[0].error_code, 0);
 }

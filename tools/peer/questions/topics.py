@@ -85,6 +85,30 @@ def assigned(*replicas: list[int]) -> list[dict[str, Any]]:
     return [{"partitionIndex": index, "brokerIds": ids} for index, ids in enumerate(replicas)]
 
 
+@question("create: who does not wait gets nothing, nor who grows, deletes, elects or reassigns")
+def no_patience(ask: Asker) -> dict[str, Answer]:
+    ask.topic("patient", 1)
+    answers = {}
+    for timeout in [0, -1, -2147483648]:
+        more = [{"name": "patient", "count": 2, "assignments": None}]
+        answers[f"create {timeout}"] = ask("CreateTopics", 7, topics=[wanted("hasty"), wanted("patient")], timeoutMs=timeout)
+        answers[f"validate {timeout}"] = ask("CreateTopics", 7, topics=[wanted("hasty")], timeoutMs=timeout, validateOnly=True)
+        answers[f"grow {timeout}"] = ask("CreatePartitions", 3, topics=more, timeoutMs=timeout)
+        answers[f"delete {timeout}"] = ask("DeleteTopics", 6, topics=[{"name": "patient"}, {"name": "hasty"}], timeoutMs=timeout)
+        elect = [{"topic": "patient", "partitions": [0]}]
+        answers[f"elect {timeout}"] = ask("ElectLeaders", 2, electionType=0, topicPartitions=elect, timeoutMs=timeout)
+        move = [{"name": "patient", "partitions": [{"partitionIndex": 0, "replicas": None}]}]
+        answers[f"reassign {timeout}"] = ask("AlterPartitionReassignments", 0, topics=move, timeoutMs=timeout)
+        answers[f"reassigned {timeout}"] = ask("ListPartitionReassignments", 0, topics=None, timeoutMs=timeout)
+    answers["elect everywhere"] = ask("ElectLeaders", 2, electionType=0, topicPartitions=None, timeoutMs=0)
+    answers["elect nowhere"] = ask("ElectLeaders", 2, electionType=0, topicPartitions=[], timeoutMs=0)
+    answers["elect in an unknown way"] = ask("ElectLeaders", 2, electionType=9, topicPartitions=elect, timeoutMs=0)
+    answers["reassign nothing"] = ask("AlterPartitionReassignments", 0, topics=[], timeoutMs=0)
+    names = [{"name": "patient"}, {"name": "hasty"}]
+    answers["afterwards"] = ask("Metadata", 12, topics=names, allowAutoTopicCreation=False)
+    return answers
+
+
 @question("create: every version")
 def create_versions(ask: Asker) -> dict[str, Answer]:
     answers = {}

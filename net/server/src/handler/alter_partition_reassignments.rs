@@ -27,17 +27,31 @@ pub(crate) async fn handle(
         };
     }
     let image = context.broker.image();
+    // Who does not wait is refused before anything is looked at.
+    let is_late = request.timeout_ms <= 0;
+    let error = if is_late { ErrorCode::RequestTimedOut } else { ErrorCode::None };
+    let answer = |name: &str, asked: &ReassignablePartition| {
+        if is_late {
+            result(asked.partition_index, error, None)
+        } else {
+            partition(&image, name, asked)
+        }
+    };
     AlterPartitionReassignmentsResponse {
+        error_code: error.code(),
         allow_replication_factor_change: request.allow_replication_factor_change,
         error_message: None,
-        responses: request.topics.into_iter().map(|asked| topic(&image, asked)).collect(),
+        responses: request.topics.into_iter().map(|asked| topic(asked, answer)).collect(),
         ..AlterPartitionReassignmentsResponse::default()
     }
 }
 
-fn topic(image: &ClusterImage, asked: ReassignableTopic) -> ReassignableTopicResponse {
+fn topic(
+    asked: ReassignableTopic,
+    answer: impl Fn(&str, &ReassignablePartition) -> ReassignablePartitionResponse,
+) -> ReassignableTopicResponse {
     let ReassignableTopic { name, partitions, .. } = asked;
-    let partitions = partitions.iter().map(|asked| partition(image, &name, asked)).collect();
+    let partitions = partitions.iter().map(|asked| answer(&name, asked)).collect();
     ReassignableTopicResponse { name, partitions, ..ReassignableTopicResponse::default() }
 }
 
@@ -46,8 +60,8 @@ fn partition(
     topic: &str,
     asked: &ReassignablePartition,
 ) -> ReassignablePartitionResponse {
-    let partition_index = asked.partition_index;
-    let answer = command::reassign(image, topic, partition_index, asked.replicas.as_deref());
+    let index = asked.partition_index;
+    let answer = command::reassign(image, topic, index, asked.replicas.as_deref());
     let (error, error_message) = match answer {
         Ok(()) => (ErrorCode::None, None),
         // The code says it all, and Kafka adds no words.
@@ -56,6 +70,14 @@ fn partition(
         }
         Err(error) => (error.error_code(), Some(error.message)),
     };
+    result(index, error, error_message)
+}
+
+fn result(
+    partition_index: i32,
+    error: ErrorCode,
+    error_message: Option<String>,
+) -> ReassignablePartitionResponse {
     ReassignablePartitionResponse {
         partition_index,
         error_code: error.code(),

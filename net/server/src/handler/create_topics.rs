@@ -20,7 +20,7 @@ pub(crate) async fn handle(
 ) -> CreateTopicsResponse {
     let names: Vec<String> = request.topics.iter().map(|topic| topic.name.clone()).collect();
     let wanted = request.topics.into_iter().map(wanted).collect();
-    let by = Some(caller.mutator(context, VERSION_REFUSES_FOR_QUOTA));
+    let by = Some(caller.mutator(context, VERSION_REFUSES_FOR_QUOTA, request.timeout_ms));
     let topics = match context.broker.create_topics(wanted, request.validate_only, by).await {
         Ok(Mutated { answers, throttle }) => {
             caller.slow_down(throttle);

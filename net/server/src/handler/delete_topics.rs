@@ -34,7 +34,7 @@ pub(crate) async fn handle(
         }
     }
     let asked = topics.clone();
-    let by = Some(caller.mutator(context, VERSION_REFUSES_FOR_QUOTA));
+    let by = Some(caller.mutator(context, VERSION_REFUSES_FOR_QUOTA, request.timeout_ms));
     match context.broker.delete_topics(topics, by).await {
         Ok(Mutated { answers, throttle }) => {
             caller.slow_down(throttle);

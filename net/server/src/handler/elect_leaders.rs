@@ -21,6 +21,7 @@ pub(crate) async fn handle(
     match (election(kind), request.topic_partitions) {
         // As in Kafka, which does not look at the rest of the request then.
         (_, Some(topics)) if topics.is_empty() => results(Vec::new()),
+        (_, topics) if request.timeout_ms <= 0 => timed_out(topics.unwrap_or_default()),
         (Some(election), Some(topics)) => {
             results(topics.into_iter().map(|asked| named(&image, election, asked)).collect())
         }
@@ -56,12 +57,25 @@ fn everywhere(image: &ClusterImage, election: Election) -> Vec<ReplicaElectionRe
     topics.collect()
 }
 
+/// Who does not wait is refused before anything is looked at.
+fn timed_out(topics: Vec<TopicPartitions>) -> ElectLeadersResponse {
+    all_refused(topics, ErrorCode::RequestTimedOut, None)
+}
+
 fn unknown_kind(kind: i8, topics: Vec<TopicPartitions>) -> ElectLeadersResponse {
-    let error = ErrorCode::InvalidRequest;
-    let result = |index| partition(index, error, format!("Unknown election type {kind}"));
+    let message = format!("Unknown election type {kind}");
+    all_refused(topics, ErrorCode::InvalidRequest, Some(message))
+}
+
+fn all_refused(
+    topics: Vec<TopicPartitions>,
+    error: ErrorCode,
+    message: Option<String>,
+) -> ElectLeadersResponse {
+    let result = |index| partition(index, error, message.clone());
     let topics = topics
         .into_iter()
-        .map(|asked| topic(asked.topic, asked.partitions.into_iter().map(result).collect()));
+        .map(|asked| topic(asked.topic, asked.partitions.into_iter().map(&result).collect()));
     ElectLeadersResponse { error_code: error.code(), ..results(topics.collect()) }
 }
 
@@ -74,14 +88,18 @@ fn topic(topic: String, partition_result: Vec<PartitionResult>) -> ReplicaElecti
 }
 
 fn refused(partition_id: i32, error: CommandError) -> PartitionResult {
-    partition(partition_id, error.error_code(), error.message)
+    partition(partition_id, error.error_code(), Some(error.message))
 }
 
-fn partition(partition_id: i32, error: ErrorCode, message: String) -> PartitionResult {
+fn partition(
+    partition_id: i32,
+    error: ErrorCode,
+    error_message: Option<String>,
+) -> PartitionResult {
     PartitionResult {
         partition_id,
         error_code: error.code(),
-        error_message: Some(message),
+        error_message,
         ..PartitionResult::default()
     }
 }

@@ -21,6 +21,8 @@ use crate::image;
 const VERSION_EMPTY_IS_NONE: i16 = 1;
 /// Every version can say that a topic is not there yet.
 const VERSION_OLDEST: i16 = 0;
+/// How long somebody who asks for a topic waits for its creation, as Kafka's brokers do.
+const CREATION_TIMEOUT_MS: i32 = 30_000;
 /// From this version on a topic may have no name in the response.
 const VERSION_TOPIC_IDS: i16 = 12;
 /// The versions in which the response tells the operations on the cluster.
@@ -137,7 +139,7 @@ async fn some(
     let may_create = may_create && context.broker.config().topics.auto_create;
     for name in to_create {
         missing.push(if may_create {
-            let by = caller.mutator(context, VERSION_OLDEST);
+            let by = caller.mutator(context, VERSION_OLDEST, CREATION_TIMEOUT_MS);
             created(context, by, name, operations).await
         } else {
             absent(name, ErrorCode::UnknownTopicOrPartition)
