@@ -6,10 +6,11 @@ use std::path::Path;
 use std::rc::Rc;
 use std::time::Duration;
 
-use crate::broker::OffsetSpec;
+use crate::broker::{Acks, Append, OffsetSpec};
 use crate::cluster::command::{CreateTopic, TopicRef};
 use crate::group::{DescribeGroup, GroupId, GroupState, Reply, Request};
 use crate::io::sim::{Random, Sim};
+use crate::record::{BatchBuilder, Compression};
 use crate::shard::Ending;
 use crate::sim::client::Client;
 use crate::sim::failing::Failing;
@@ -17,7 +18,7 @@ use crate::sim::lease::{Lease, Slot};
 use crate::sim::model::{Commits, Fate, Wanted};
 use crate::sim::node::{self, Node, Shards};
 use crate::sim::producer::Producer;
-use crate::types::{PartitionId, PartitionIndex, TopicId};
+use crate::types::{Offset, PartitionId, PartitionIndex, TopicId};
 
 const HOUR: i64 = 3_600_000;
 const PROPERTIES: &str = "process.roles=broker,controller\nnode.id=1\n\
@@ -184,4 +185,50 @@ fn offsets_of_a_deleted_topic_are_gone_whenever_the_node_dies() {
         deleted_in_time += u32::from(model.borrow().live().is_empty());
     }
     assert!(0 < deleted_in_time);
+}
+
+/// Much for a log, so that it writes its folder at once. True if it is acknowledged.
+async fn append_much(client: &Client, partition: PartitionId) -> bool {
+    let mut builder = BatchBuilder::new(Compression::None);
+    builder.append(client.sim.wall_clock(), None, Some(&[7; 200_000]), &[]);
+    let batches = vec![builder.finish_checked()];
+    let append = Append { partition, batches, acks: Acks::Leader, leader_epoch: None, guard: None };
+    client.asks("an append", client.broker.submit_append(append).await).await.is_ok()
+}
+
+/// A deletion and a creation wait for the controller together, and somebody writes to the new topic as
+/// soon as it can be seen.
+#[test]
+fn a_topic_that_is_made_anew_while_its_deletion_is_under_way_keeps_what_it_is_given() {
+    for seed in 0..20 {
+        let sim = machine(seed);
+        let told = tell(&sim, async |client| {
+            let (broker, first) = (client.broker.clone(), create(&client, "a", &[]).await);
+            assert!(append_much(&client, first).await);
+            client.model.borrow_mut().topics.get_mut(&first.topic).unwrap().fate = Fate::Gone;
+            // The controller is busy while the others come.
+            let others = create(&client, "b", &[]);
+            let deletion = broker.delete_topics(vec![TopicRef::Id(first.topic)], None);
+            let creation = create(&client, "a", &[]);
+            let writing = async {
+                let seen = || client.broker.image().topic_named("a").map(|topic| topic.id);
+                while seen().is_none_or(|id| id == first.topic) {
+                    client.sim.sleep(Duration::from_micros(10)).await;
+                }
+                let anew = PartitionId { topic: seen().unwrap(), index: PartitionIndex::ZERO };
+                // Not every core knows of it at once.
+                while !append_much(&client, anew).await {
+                    client.sim.sleep(Duration::from_micros(10)).await;
+                }
+            };
+            let (_, deleted, anew, ()) = futures_util::join!(others, deletion, creation, writing);
+            assert!(deleted.unwrap().answers[0].1.is_ok());
+            anew
+        });
+        let anew = told.unwrap();
+        tell(&sim.restart(), async move |client| {
+            let end = client.end_of(anew, OffsetSpec::Latest).await.unwrap();
+            assert_eq!(end, Offset::ZERO.advance(1), "seed {seed}");
+        });
+    }
 }
