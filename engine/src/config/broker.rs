@@ -12,6 +12,7 @@ use crate::config::quotas::{Quotas, quotas};
 use crate::config::running::connections_per_host;
 use crate::config::settings::{ConfigError, Notice, Settings};
 use crate::config::share_groups::{ShareGroups, share_groups};
+use crate::config::streams_groups::{StreamsGroups, streams_groups};
 use crate::types::limits::{BATCH_BYTES_MAX, CORE_BUDGET_BYTES, FRAME_BYTES_MAX};
 use crate::types::{BrokerId, Millis};
 
@@ -101,6 +102,7 @@ pub struct Groups {
     /// Of the newer protocol.
     pub consumer: ConsumerGroups,
     pub share: ShareGroups,
+    pub streams: StreamsGroups,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -313,6 +315,7 @@ fn groups(settings: &mut Settings) -> Groups {
         members_max: settings.unsigned_32("group.max.size"),
         consumer: consumer_groups(settings),
         share: share_groups(settings),
+        streams: streams_groups(settings),
     }
 }
 

@@ -25,6 +25,8 @@ pub struct RunningConfig {
     pub consumer_assignment_interval: Millis,
     /// `group.share.assignment.interval.ms`
     pub share_assignment_interval: Millis,
+    /// `group.streams.assignment.interval.ms`
+    pub streams_assignment_interval: Millis,
     pub cleaner: CleanerConfig,
 }
 
@@ -69,6 +71,7 @@ impl RunningConfig {
                 .unwrap_or(true),
             consumer_assignment_interval: Millis(unsigned("group.consumer.assignment.interval.ms")),
             share_assignment_interval: Millis(unsigned("group.share.assignment.interval.ms")),
+            streams_assignment_interval: Millis(unsigned("group.streams.assignment.interval.ms")),
             cleaner: CleanerConfig {
                 backoff: Millis(unsigned("log.cleaner.backoff.ms")),
                 key_bytes: unsigned("log.cleaner.dedupe.buffer.size"),

@@ -73,6 +73,19 @@ const BROKER: &[&str] = &[
     "group.share.partition.max.record.locks",
     "group.share.record.lock.duration.ms",
     "group.share.session.timeout.ms",
+    "group.streams.assignment.interval.ms",
+    "group.streams.heartbeat.interval.ms",
+    "group.streams.initial.rebalance.delay.ms",
+    "group.streams.max.assignment.interval.ms",
+    "group.streams.max.heartbeat.interval.ms",
+    "group.streams.max.session.timeout.ms",
+    "group.streams.max.size",
+    "group.streams.max.standby.replicas",
+    "group.streams.min.assignment.interval.ms",
+    "group.streams.min.heartbeat.interval.ms",
+    "group.streams.min.session.timeout.ms",
+    "group.streams.num.standby.replicas",
+    "group.streams.session.timeout.ms",
     "listener.security.protocol.map",
     "listeners",
     "log.cleaner.backoff.ms",
@@ -214,8 +227,6 @@ const BECAUSE: &[(&str, &str)] = &[
     ),
     ("telemetry.", "clients are not asked for their metrics"),
     ("cordoned.log.dirs", "partitions are placed in every folder"),
-    ("streams.", "there are no streams groups"),
-    ("group.streams.", "there are no streams groups"),
 ];
 
 const ITS_OWN_CONTROLLER: &str = "a node is its own controller, and there are no elections";
@@ -288,6 +299,7 @@ mod tests {
             include_str!("quotas.rs"),
             include_str!("running.rs"),
             include_str!("share_groups.rs"),
+            include_str!("streams_groups.rs"),
             include_str!("topic.rs"),
         ];
         let code = readers.map(|text| text.split("#[cfg(test)]").next().unwrap_or(text));

@@ -10,6 +10,7 @@ use crate::group::format::encode;
 use crate::group::offset_table::OffsetKey;
 use crate::group::protocols::Protocols;
 use crate::group::record::GroupRecord;
+use crate::group::streams::StreamsGroup;
 use crate::group::{
     Generation, GroupId, InTransaction, InstanceId, Marker, MemberId, OffsetFetch, Output, Reply,
     RequestId, Ticket,
@@ -29,6 +30,12 @@ pub(crate) enum Change {
     Roster,
     /// Members of a share group, and what they may read; memory knows it already.
     Sharers,
+    /// Members of a streams group, and their tasks; memory knows it already.
+    Streamers,
+    /// An empty classic group has become a streams group.
+    BecameStreams(Box<ClassicForm>),
+    /// An empty streams group has become a classic one.
+    LeftStreams(Box<StreamsGroup>),
     /// A classic group has become one of the newer protocol.
     Upgraded(Box<ClassicForm>),
     /// A group of the newer protocol has become a classic one.

@@ -163,6 +163,19 @@ impl Coordinator {
             Request::ConsumerHeartbeat(heartbeat) => {
                 self.consumer_heartbeat(now, id, &heartbeat, outputs);
             }
+            Request::StreamsHeartbeat(heartbeat) => {
+                self.streams_heartbeat(now, id, &heartbeat, outputs);
+            }
+            Request::DescribeStreamsGroup(describe) => {
+                let (groups, step) = self.split(now, outputs);
+                let group = groups.get(&describe.group).filter(|group| group.durable);
+                let streams = group.and_then(|group| group.streams.as_ref());
+                let described = streams
+                    .map(|it| it.staged.durable.describe(&describe.group, step.cluster))
+                    .ok_or(GroupError::GroupIdNotFound);
+                let reply = Reply::DescribeStreamsGroup(described);
+                outputs.push(Output::Reply { request: id, reply });
+            }
             Request::ShareHeartbeat(heartbeat) => {
                 self.share_heartbeat(now, id, &heartbeat, outputs);
             }
@@ -206,6 +219,8 @@ impl Coordinator {
         if let Some(group) = groups.get_mut(&join.group) {
             if group.share.is_some() {
                 step.refuse_join(id, GroupError::InconsistentGroupProtocol, join.member);
+            } else if group.streams.is_some() {
+                group.join_streams(id, join, &mut step);
             } else if group.consumer.is_some() {
                 group.join_consumer(id, join, &mut step);
             } else {
@@ -309,7 +324,8 @@ impl Coordinator {
             | Timer::Sync(id)
             | Timer::Revoke(id, _)
             | Timer::Rejoin(id, _)
-            | Timer::MemberSync(id, _)) = &timer
+            | Timer::MemberSync(id, _)
+            | Timer::Company(id)) = &timer
             else {
                 for group in groups.values_mut() {
                     group.expire(&mut step);
@@ -320,6 +336,10 @@ impl Coordinator {
             touched.push(id.clone());
             let Some(group) = groups.get_mut(id) else { continue };
             match &timer {
+                Timer::Session(_, member) | Timer::Revoke(_, member) if group.streams.is_some() => {
+                    group.streamer_deadline(member, &mut step);
+                }
+                Timer::Company(_) => group.company_deadline(&mut step),
                 Timer::Session(_, member) if group.share.is_some() => {
                     group.sharer_deadline(member, &mut step);
                 }

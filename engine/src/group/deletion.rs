@@ -26,7 +26,11 @@ impl Group {
     /// Deletes the group at a client's wish.
     pub(crate) fn delete(&mut self, request: RequestId, step: &mut Step<'_>) {
         let error = match self.state {
-            GroupState::Empty if !self.has_no_consumers() || !self.has_no_sharers() => {
+            GroupState::Empty
+                if !self.has_no_consumers()
+                    || !self.has_no_sharers()
+                    || !self.has_no_streamers() =>
+            {
                 GroupError::NonEmptyGroup
             }
             GroupState::Empty => {
@@ -55,6 +59,12 @@ impl Group {
         let mut records: Vec<GroupRecord> =
             keys.into_iter().map(|key| self.tombstone(key.0, key.1)).collect();
         match (&self.consumer, &self.share) {
+            (None, None) if self.streams.is_some() => {
+                let streams = self.streams.iter();
+                let tombstones = streams.flat_map(|it| it.staged.current.tombstones());
+                let own = |record| GroupRecord::Streams { group: self.id.clone(), record };
+                records.extend(tombstones.map(own));
+            }
             (None, Some(share)) => records.extend(
                 share
                     .current
@@ -129,7 +139,8 @@ impl Group {
         let nothing_stays = !some_stay
             && self.state == GroupState::Empty
             && self.expected.is_empty()
-            && self.has_no_consumers();
+            && self.has_no_consumers()
+            && self.has_no_streamers();
         if nothing_stays && self.appending == 0 {
             self.start_deletion(None, step);
         } else {

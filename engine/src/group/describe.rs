@@ -8,6 +8,8 @@ use crate::group::{Described, DescribedMember, GroupKind, GroupState, ListGroups
 
 /// What Kafka lists for share groups.
 const SHARE_PROTOCOL_TYPE: &str = "share";
+/// What Kafka lists for streams groups.
+const STREAMS_PROTOCOL_TYPE: &str = "streams";
 
 impl Group {
     pub(crate) fn describe(&self) -> Described {
@@ -40,6 +42,14 @@ impl Group {
                 protocol_type: SHARE_PROTOCOL_TYPE.to_owned(),
                 kind: GroupKind::Share,
                 state: share.durable.state(),
+            };
+        }
+        if let Some(streams) = &self.streams {
+            return Listed {
+                group,
+                protocol_type: STREAMS_PROTOCOL_TYPE.to_owned(),
+                kind: GroupKind::Streams,
+                state: streams.staged.durable.state(),
             };
         }
         match &self.consumer {

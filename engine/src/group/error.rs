@@ -57,6 +57,12 @@ pub enum GroupError {
     StaleMemberEpoch,
     #[error("the regular expression is not valid")]
     InvalidRegularExpression,
+    #[error("the group has another topology, and it cannot be changed")]
+    TopologyChanged,
+    #[error("the member names a task that the topology does not have")]
+    UnknownTask,
+    #[error("the topology contradicts itself")]
+    InvalidTopology,
     #[error("a transaction has yet to decide over the offset")]
     UnstableOffsetCommit,
 }
@@ -91,6 +97,8 @@ impl GroupError {
             Self::StaleMemberEpoch => 113,
             Self::InvalidRegularExpression => 128,
             Self::UnstableOffsetCommit => 88,
+            Self::TopologyChanged | Self::UnknownTask => 42,
+            Self::InvalidTopology => 130,
         }
     }
 }

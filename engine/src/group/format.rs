@@ -8,7 +8,7 @@
 //! | group | kind 2: group | version 3 | 0 to 4 |
 //!
 //! Those of groups of the newer protocol stand in `consumer/format.rs`, those of share groups in
-//! `share/format.rs`.
+//! `share/format.rs`, those of streams groups in `streams/format.rs`.
 
 use bytes::Bytes;
 use codec::{DecodeError, EncodeError, UnknownTags, Uuid};
@@ -17,6 +17,7 @@ use thiserror::Error;
 use crate::group::consumer;
 use crate::group::record::{GroupRecord, StoredGroup, StoredMember};
 use crate::group::share;
+use crate::group::streams;
 use crate::group::{Committed, Generation, GroupId, InstanceId, MemberId, RecordBytes};
 use crate::records::group::group_metadata_value::MemberMetadata;
 use crate::records::group::{
@@ -67,6 +68,7 @@ pub(crate) fn encode(record: &GroupRecord) -> Result<RecordBytes, EncodeError> {
         }
         GroupRecord::Consumer { group, record } => consumer::format::encode(group, record),
         GroupRecord::Share { group, record } => share::format::encode(group, record),
+        GroupRecord::Streams { group, record } => streams::format::encode(group, record),
     }
 }
 
@@ -120,8 +122,9 @@ pub(crate) fn decode(
     };
     let is_consumers = consumer::format::KINDS.contains(&kind);
     let is_shares = share::format::KINDS.contains(&kind);
+    let is_streams = streams::format::KINDS.contains(&kind);
     let is_own = matches!(kind, KIND_LEGACY_OFFSET | KIND_OFFSET | KIND_GROUP);
-    if !is_own && !is_consumers && !is_shares {
+    if !is_own && !is_consumers && !is_shares && !is_streams {
         return Ok(None);
     }
     let value = value.map(|bytes| GroupValue::decode(kind, bytes)).transpose()?;
@@ -156,6 +159,10 @@ pub(crate) fn decode(
         (key, value) if is_shares => {
             let found = share::format::decode(key, value)?;
             Ok(found.map(|(group, record)| GroupRecord::Share { group, record }))
+        }
+        (key, value) if is_streams => {
+            let found = streams::format::decode(key, value)?;
+            Ok(found.map(|(group, record)| GroupRecord::Streams { group, record }))
         }
         (key, value) => {
             let found = consumer::format::decode(key, value)?;

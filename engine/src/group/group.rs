@@ -15,6 +15,7 @@ use crate::group::protocols::{CONSUMER_PROTOCOL_TYPE, Protocols, subscribed_topi
 use crate::group::record::{GroupRecord, StoredGroup, StoredMember};
 use crate::group::share::ShareGroup;
 use crate::group::step::Step;
+use crate::group::streams::StreamsGroup;
 use crate::group::{
     Generation, GroupError, GroupId, InTransaction, InstanceId, Joined, JoinedMember, MemberId,
     Now, Protocol, Reply, RequestId, Ticket,
@@ -92,6 +93,8 @@ pub(crate) struct Group {
     pub(crate) consumer: Option<Box<ConsumerGroup>>,
     /// The members, if it is a share group; as above.
     pub(crate) share: Option<Box<ShareGroup>>,
+    /// The members, if it is a streams group; as above.
+    pub(crate) streams: Option<Box<StreamsGroup>>,
     /// Appends under way for this group, and the latest of all it ever had.
     pub(crate) appending: usize,
     pub(crate) last_append: Option<Ticket>,
@@ -118,6 +121,7 @@ impl Group {
             offsets: OffsetTable::default(),
             consumer: None,
             share: None,
+            streams: None,
             appending: 0,
             last_append: None,
             durable: false,
@@ -189,6 +193,9 @@ impl Group {
         }
         if let Some(share) = &self.share {
             return share.current.reads(topic);
+        }
+        if let Some(streams) = &self.streams {
+            return streams.staged.current.reads(topic);
         }
         match &self.subscribed {
             Some(topics) => topics.contains(topic),
@@ -365,7 +372,8 @@ impl Group {
                 }
                 GroupRecord::Group { .. }
                 | GroupRecord::Consumer { .. }
-                | GroupRecord::Share { .. } => {}
+                | GroupRecord::Share { .. }
+                | GroupRecord::Streams { .. } => {}
             }
         }
         let pending =
@@ -397,6 +405,7 @@ impl Group {
             && self.offsets.is_empty()
             && self.has_no_consumers()
             && self.has_no_sharers()
+            && self.has_no_streamers()
             && matches!(self.state, GroupState::Empty | GroupState::Dead)
     }
 
@@ -407,7 +416,12 @@ impl Group {
 
     /// The group is not a classic one.
     pub(crate) fn speaks_other(&self) -> bool {
-        self.consumer.is_some() || self.share.is_some()
+        self.consumer.is_some() || self.share.is_some() || self.streams.is_some()
+    }
+
+    /// The group is of some kind, and not a heap of offsets.
+    pub(crate) fn is_of_a_kind(&self) -> bool {
+        self.protocol_type.is_some() || self.speaks_other()
     }
 
     /// Nobody of the newer protocol is in it.
@@ -420,7 +434,16 @@ impl Group {
         self.share.as_ref().is_none_or(|share| share.current.members.is_empty())
     }
 
+    /// Nobody of a streams group is in it.
+    pub(crate) fn has_no_streamers(&self) -> bool {
+        self.streams.as_ref().is_none_or(|streams| streams.is_empty())
+    }
+
     pub(crate) fn assert_invariants(&self) {
+        if let Some(streams) = &self.streams {
+            streams.assert_invariants();
+            debug_assert!(self.members.is_empty() && self.consumer.is_none());
+        }
         if let Some(consumer) = &self.consumer {
             consumer.assert_invariants();
             debug_assert!(self.members.is_empty());

@@ -63,6 +63,9 @@ impl Coordinator {
                 }
             }
             Some(GroupRecord::Share { group, record }) => self.replay_share(now, group, &record),
+            Some(GroupRecord::Streams { group, record }) => {
+                self.replay_streams(now, group, &record);
+            }
             Some(GroupRecord::Consumer { group, record }) => {
                 self.replay_consumer(now, group, &record)
             }
@@ -112,7 +115,11 @@ impl Coordinator {
             if let Some(share) = &mut group.share {
                 share.loaded();
             }
+            if let Some(streams) = &mut group.streams {
+                streams.staged.loaded();
+            }
             group.expect_sharers(&mut step);
+            group.expect_streamers(&mut step);
             group.expect_all(&mut step);
             if group.members.len() > step.options.members_max {
                 group.prepare_rebalance(&mut step);

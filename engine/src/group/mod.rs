@@ -31,6 +31,7 @@ mod share;
 mod staged;
 mod static_join;
 mod step;
+mod streams;
 mod sync;
 mod timers;
 
@@ -61,4 +62,9 @@ pub use request::{
 pub use share::{
     AlterShareOffsets, DescribedShareGroup, DescribedSharer, ForgetShareTopics, ShareBeat,
     ShareHeartbeat, ShareInitialize, ShareInitialized, ShareStanding,
+};
+pub use streams::{
+    BeatStatus, CopartitionGroup, DescribedStreamer, DescribedStreamsGroup, Endpoint,
+    EndpointPartitions, InternalTopic, StatusKind, StreamsBeat, StreamsHeartbeat, StreamsOptions,
+    StreamsSettings, StreamsStanding, Subtopology, TaskSets, Tasks, Topology,
 };

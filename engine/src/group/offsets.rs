@@ -71,6 +71,9 @@ impl Group {
         if let Some(consumer) = &self.consumer {
             return consumer.current.check_commit(commit);
         }
+        if let Some(streams) = &self.streams {
+            return streams.staged.current.check_commit(commit);
+        }
         if commit.generation.is_none() && self.state == GroupState::Empty {
             // A consumer that assigns its own partitions, or an administrator who resets offsets.
             return Ok(());
@@ -96,6 +99,13 @@ impl Group {
     pub(crate) fn fetch(&self, request: RequestId, fetch: OffsetFetch, step: &mut Step<'_>) {
         if let Some(consumer) = &self.consumer
             && let Err(error) = consumer.durable.check_fetch(fetch.member.as_ref(), fetch.epoch)
+        {
+            step.reply(request, Reply::OffsetFetch(Err(error)));
+            return;
+        }
+        if let Some(streams) = &self.streams
+            && let Err(error) =
+                streams.staged.durable.check_fetch(fetch.member.as_ref(), fetch.epoch)
         {
             step.reply(request, Reply::OffsetFetch(Err(error)));
             return;

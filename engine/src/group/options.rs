@@ -1,6 +1,7 @@
 //! The broker settings that bound what groups may do.
 
 use crate::group::consumer::ConsumerOptions;
+use crate::group::streams::StreamsOptions;
 use crate::types::Millis;
 
 /// One field per setting; the defaults are Kafka's.
@@ -24,6 +25,7 @@ pub struct GroupOptions {
     /// Of groups of the newer protocol.
     pub consumer: ConsumerOptions,
     pub share: ShareGroupOptions,
+    pub streams: StreamsOptions,
 }
 
 /// Of share groups.
@@ -66,6 +68,7 @@ impl Default for GroupOptions {
             offsets_retention_check_interval: Millis(10 * 60 * 1000),
             consumer: ConsumerOptions::default(),
             share: ShareGroupOptions::default(),
+            streams: StreamsOptions::default(),
         }
     }
 }

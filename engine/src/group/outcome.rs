@@ -49,12 +49,18 @@ impl Coordinator {
         if let Some(share) = &mut group.share {
             share.settle(ticket);
         }
+        if let Some(streams) = &mut group.streams {
+            streams.staged.settle(ticket);
+        }
         let mut is_deleted = false;
         match change {
             Change::Stored
             | Change::Offsets
             | Change::Roster
             | Change::Sharers
+            | Change::Streamers
+            | Change::BecameStreams(_)
+            | Change::LeftStreams(_)
             | Change::Upgraded(_)
             | Change::Downgraded(_) => {}
             Change::Assigned { generation, assignments } => {
@@ -101,6 +107,11 @@ impl Coordinator {
             Change::Stored | Change::Offsets => {}
             Change::Roster => group.roster_failed(ticket, &mut step),
             Change::Sharers => group.sharers_failed(ticket, &mut step),
+            Change::Streamers => group.streamers_failed(ticket, &mut step),
+            Change::BecameStreams(form) => group.streams_refused(*form, &mut step),
+            Change::LeftStreams(streams) => {
+                group.streams_kept(streams, ticket, error, &mut step);
+            }
             Change::Upgraded(form) => group.upgrade_failed(*form, &mut step),
             Change::Downgraded(consumer) => {
                 group.downgrade_failed(consumer, ticket, error, &mut step);

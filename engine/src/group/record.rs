@@ -5,6 +5,7 @@ use bytes::Bytes;
 
 use crate::group::consumer::ConsumerRecord;
 use crate::group::share::ShareRecord;
+use crate::group::streams::StreamsRecord;
 use crate::group::{Committed, Generation, GroupId, InstanceId, MemberId};
 use crate::types::{Millis, PartitionIndex, Timestamp, TopicName};
 
@@ -25,6 +26,11 @@ pub(crate) enum GroupRecord {
     Share {
         group: GroupId,
         record: ShareRecord,
+    },
+    /// Of a streams group.
+    Streams {
+        group: GroupId,
+        record: StreamsRecord,
     },
     /// Of a group of the newer protocol.
     Consumer {

@@ -4,6 +4,7 @@ use bytes::Bytes;
 
 use crate::group::consumer::{Beat, DescribedConsumerGroup, Partitions};
 use crate::group::share::{DescribedShareGroup, ShareBeat, ShareInitialize};
+use crate::group::streams::{DescribedStreamsGroup, StreamsBeat};
 use crate::group::{
     AppendFailure, Committed, Generation, GroupError, GroupId, GroupState, InTransaction,
     InstanceId, Marker, MemberId, RecordBytes, RequestId, Ticket,
@@ -43,6 +44,8 @@ pub enum Reply {
     ShareQueues(Result<Partitions, GroupError>),
     ShareInitialized(Result<(), GroupError>),
     AlterShareOffsets(Result<ShareInitialize, GroupError>),
+    StreamsHeartbeat(Result<Box<StreamsBeat>, GroupError>),
+    DescribeStreamsGroup(Result<DescribedStreamsGroup, GroupError>),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -144,6 +147,7 @@ pub enum GroupKind {
     Classic,
     Consumer,
     Share,
+    Streams,
 }
 
 impl GroupKind {
@@ -153,6 +157,7 @@ impl GroupKind {
             Self::Classic => "classic",
             Self::Consumer => "consumer",
             Self::Share => "share",
+            Self::Streams => "streams",
         }
     }
 }
@@ -192,6 +197,8 @@ impl Reply {
             Self::ShareQueues(_) => Self::ShareQueues(Err(error)),
             Self::ShareInitialized(_) => Self::ShareInitialized(Err(error)),
             Self::AlterShareOffsets(_) => Self::AlterShareOffsets(Err(error)),
+            Self::StreamsHeartbeat(_) => Self::StreamsHeartbeat(Err(error)),
+            Self::DescribeStreamsGroup(_) => Self::DescribeStreamsGroup(Err(error)),
         }
     }
 }

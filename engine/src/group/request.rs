@@ -6,6 +6,7 @@ use codec::Uuid;
 
 use crate::group::consumer::ConsumerHeartbeat;
 use crate::group::share::{AlterShareOffsets, ForgetShareTopics, ShareHeartbeat, ShareInitialized};
+use crate::group::streams::StreamsHeartbeat;
 use crate::group::{
     AppendFailure, Generation, GroupId, InstanceId, Marker, MemberId, RequestId, Ticket,
 };
@@ -58,6 +59,9 @@ pub enum Request {
     ForgetShareTopics(ForgetShareTopics),
     /// They are.
     ShareTopicsForgotten(ForgetShareTopics),
+    StreamsHeartbeat(Box<StreamsHeartbeat>),
+    /// As a streams group.
+    DescribeStreamsGroup(DescribeGroup),
 }
 
 /// One assignment strategy that a member supports, with what it tells the leader under it.

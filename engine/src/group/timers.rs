@@ -18,6 +18,8 @@ pub(crate) enum Timer {
     Rejoin(GroupId, MemberId),
     /// A classic member of such a group has not asked for its assignment.
     MemberSync(GroupId, MemberId),
+    /// The first members of a streams group have waited long enough for others.
+    Company(GroupId),
     /// It is time to look for offsets past their retention.
     Retention,
 }

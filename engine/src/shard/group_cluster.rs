@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use crate::cluster::{ClusterImage, ConfigResource, Topic};
 use crate::config::BrokerConfig;
-use crate::group::{Cluster, GroupSettings, TopicFacts};
-use crate::shard::options::running_config;
+use crate::group::{Cluster, GroupSettings, StreamsSettings, TopicFacts};
+use crate::shard::options::{running_config, streams_settings};
 use crate::types::{Millis, TopicId, TopicName};
 
 #[derive(Debug)]
@@ -17,6 +17,7 @@ pub(super) struct GroupCluster {
     otherwise: GroupSettings,
     /// The same, as a share group.
     otherwise_shared: GroupSettings,
+    otherwise_streamed: StreamsSettings,
 }
 
 impl GroupCluster {
@@ -33,7 +34,9 @@ impl GroupCluster {
             heartbeat_interval: share.heartbeat_interval,
             assignment_interval: running_config(image, config).share_assignment_interval,
         };
-        Rc::new(Self { image: Arc::clone(image), otherwise, otherwise_shared })
+        let otherwise_streamed = streams_settings(image, config);
+        let image = Arc::clone(image);
+        Rc::new(Self { image, otherwise, otherwise_shared, otherwise_streamed })
     }
 
     fn settings_of(
@@ -93,6 +96,30 @@ impl Cluster for GroupCluster {
 
     fn group_settings(&self, group: &str) -> Option<GroupSettings> {
         self.settings_of(group, "consumer", self.otherwise)
+    }
+
+    fn streams_group_settings(&self, group: &str) -> Option<StreamsSettings> {
+        let StreamsSettings {
+            session_timeout,
+            heartbeat_interval,
+            assignment_interval,
+            initial_rebalance_delay,
+            standby_replicas,
+        } = self.otherwise_streamed;
+        let timeouts = GroupSettings { session_timeout, heartbeat_interval, assignment_interval };
+        let own = self.settings_of(group, "streams", timeouts)?;
+        let settings = self.image.settings(&ConfigResource::group(group));
+        let number = |name: &str| settings.get(name)?.trim().parse::<u32>().ok();
+        let delay = number("streams.initial.rebalance.delay.ms");
+        let standbys = number("streams.num.standby.replicas");
+        Some(StreamsSettings {
+            session_timeout: own.session_timeout,
+            heartbeat_interval: own.heartbeat_interval,
+            assignment_interval: own.assignment_interval,
+            initial_rebalance_delay: delay
+                .map_or(initial_rebalance_delay, |delay| Millis(u64::from(delay))),
+            standby_replicas: standbys.unwrap_or(standby_replicas),
+        })
     }
 
     fn share_group_settings(&self, group: &str) -> Option<GroupSettings> {

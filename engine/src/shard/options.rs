@@ -4,6 +4,7 @@ use crate::cluster::features::TRANSACTION_VERSION;
 use crate::cluster::{ClusterImage, ConfigResource, Topic};
 use crate::config::{self, BrokerConfig, RunningConfig, TopicConfig};
 use crate::group::{Assignor, ConsumerOptions, GroupOptions, Migration, ShareGroupOptions};
+use crate::group::{StreamsOptions, StreamsSettings};
 use crate::journal::JournalOptions;
 use crate::log::{CleanRules, LogOptions};
 use crate::record::TimestampType;
@@ -56,6 +57,23 @@ pub fn group_options(image: &ClusterImage, config: &BrokerConfig) -> GroupOption
             assignment_interval: running_config(image, config).share_assignment_interval,
             members_max: usize::try_from(groups.share.members_max).unwrap_or(usize::MAX),
         },
+        streams: StreamsOptions {
+            is_enabled: groups.streams.is_enabled,
+            members_max: usize::try_from(groups.streams.members_max).unwrap_or(usize::MAX),
+            otherwise: streams_settings(image, config),
+        },
+    }
+}
+
+/// What counts for a streams group without settings of its own.
+pub fn streams_settings(image: &ClusterImage, config: &BrokerConfig) -> StreamsSettings {
+    let streams = &config.groups.streams;
+    StreamsSettings {
+        session_timeout: streams.session_timeout,
+        heartbeat_interval: streams.heartbeat_interval,
+        assignment_interval: running_config(image, config).streams_assignment_interval,
+        initial_rebalance_delay: streams.initial_rebalance_delay,
+        standby_replicas: streams.standby_replicas,
     }
 }
 

@@ -188,6 +188,8 @@ fn reply(reply: &Reply, known: &Topics) -> Vec<String> {
         Reply::DescribeConsumerGroup(Err(error)) => vec![format!("describe-consumers {error:?}")],
         // Share groups have tests of their own; no dialogue here is with one.
         Reply::ShareHeartbeat(_)
+        | Reply::StreamsHeartbeat(_)
+        | Reply::DescribeStreamsGroup(_)
         | Reply::DescribeShareGroup(_)
         | Reply::ShareQueues(_)
         | Reply::ShareInitialized(_)

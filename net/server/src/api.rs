@@ -82,6 +82,8 @@ answered! {
     ShareGroupDescribe,
     ShareFetch,
     ShareAcknowledge,
+    StreamsGroupHeartbeat,
+    StreamsGroupDescribe,
     DescribeShareGroupOffsets,
     AlterShareGroupOffsets,
     DeleteShareGroupOffsets,
@@ -108,7 +110,7 @@ mod tests {
     use super::*;
 
     /// What Apache Kafka 4.3.1 answers to ApiVersions on a broker's listener, for these APIs.
-    const KAFKA: [(i16, i16, i16); 57] = [
+    const KAFKA: [(i16, i16, i16); 59] = [
         (0, 0, 13),
         (1, 4, 18),
         (2, 1, 11),
@@ -163,6 +165,8 @@ mod tests {
         (77, 1, 1),
         (78, 1, 2),
         (79, 1, 2),
+        (88, 0, 0),
+        (89, 0, 0),
         (90, 0, 1),
         (91, 0, 0),
         (92, 0, 0),

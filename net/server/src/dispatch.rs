@@ -162,6 +162,8 @@ impl<'context> Call<'context> {
             Api::ShareGroupDescribe => self.answer(handler::share_group_describe::handle).await,
             Api::ShareFetch => self.fetch(reservation, handler::share::fetch).await,
             Api::ShareAcknowledge => self.answer(handler::share::acknowledge).await,
+            Api::StreamsGroupHeartbeat => self.answer(handler::streams::heartbeat).await,
+            Api::StreamsGroupDescribe => self.answer(handler::streams::describe).await,
             Api::DescribeShareGroupOffsets => {
                 self.answer(handler::describe_share_group_offsets::handle).await
             }

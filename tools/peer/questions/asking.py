@@ -78,6 +78,8 @@ APIS = {
     "ShareGroupDescribe": 77,
     "ShareFetch": 78,
     "ShareAcknowledge": 79,
+    "StreamsGroupHeartbeat": 88,
+    "StreamsGroupDescribe": 89,
     "DescribeShareGroupOffsets": 90,
     "AlterShareGroupOffsets": 91,
     "DeleteShareGroupOffsets": 92,

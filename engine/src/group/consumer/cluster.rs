@@ -3,6 +3,7 @@
 
 use std::fmt;
 
+use crate::group::streams::StreamsSettings;
 use crate::types::{Millis, TopicId, TopicName};
 
 /// One topic, as far as groups care.
@@ -37,6 +38,11 @@ pub trait Cluster: fmt::Debug {
 
     /// `None` if nothing was set for the group.
     fn group_settings(&self, group: &str) -> Option<GroupSettings>;
+
+    /// As a streams group; `None` if nothing was set for it.
+    fn streams_group_settings(&self, _group: &str) -> Option<StreamsSettings> {
+        None
+    }
 
     /// As a share group; `None` if nothing was set for it.
     fn share_group_settings(&self, _group: &str) -> Option<GroupSettings> {

@@ -134,13 +134,14 @@ impl Group {
     }
 
     /// Everybody who waits for the old protocol is told to join again.
-    fn leave_classic_form(&mut self, step: &mut Step<'_>) -> ClassicForm {
+    pub(crate) fn leave_classic_form(&mut self, step: &mut Step<'_>) -> ClassicForm {
         let stored = match self.record(|member| member.assignment.clone()) {
             GroupRecord::Group { value: Some(stored), .. } => stored,
             GroupRecord::Group { .. }
             | GroupRecord::Offset { .. }
             | GroupRecord::Consumer { .. }
-            | GroupRecord::Share { .. } => {
+            | GroupRecord::Share { .. }
+            | GroupRecord::Streams { .. } => {
                 unreachable!("a group's own record says what it is")
             }
         };
@@ -185,6 +186,11 @@ impl Group {
         for member in consumer.current.members() {
             self.forget_deadlines(&member.id, step);
         }
+        self.restore_classic_form(form, step);
+    }
+
+    /// The classic form is what counts again; its members join again.
+    pub(crate) fn restore_classic_form(&mut self, form: ClassicForm, step: &mut Step<'_>) {
         let restored = Self::from_stored(self.id.clone(), form.stored, step.now);
         let Self { state, state_since, protocol_type, protocol, generation, leader, .. } =
             &restored;
@@ -268,6 +274,13 @@ impl Group {
         error: GroupError,
         step: &mut Step<'_>,
     ) {
+        self.drop_classic_form(error, step);
+        self.consumer = Some(consumer);
+        self.roster_failed(ticket, step);
+    }
+
+    /// The group is no classic one: everybody who waits is refused.
+    pub(crate) fn drop_classic_form(&mut self, error: GroupError, step: &mut Step<'_>) {
         for member in self.members.ids() {
             step.forget_heartbeat(&self.id, &member);
             if let Some(request) = self.members.take_join(&member) {
@@ -283,8 +296,6 @@ impl Group {
         step.timers.cancel(&Timer::Join(self.id.clone()));
         step.timers.cancel(&Timer::Sync(self.id.clone()));
         self.set_classic_form(Members::default(), step.now);
-        self.consumer = Some(consumer);
-        self.roster_failed(ticket, step);
     }
 }
 

@@ -385,7 +385,8 @@ mod tests {
             GroupRecord::Consumer { record, .. } => record,
             other @ (GroupRecord::Offset { .. }
             | GroupRecord::Group { .. }
-            | GroupRecord::Share { .. }) => {
+            | GroupRecord::Share { .. }
+            | GroupRecord::Streams { .. }) => {
                 panic!("{other:?}")
             }
         }

@@ -12,7 +12,7 @@ impl Coordinator {
             if let Some(group) = self.groups.get_mut(&id) {
                 group.consumer = None;
                 // Each offset has a tombstone of its own; until that is read it lives on.
-                if group.offsets.is_empty() && group.protocol_type.is_none() {
+                if group.offsets.is_empty() && !group.is_of_a_kind() {
                     self.groups.remove(&id);
                 }
             }
@@ -24,7 +24,7 @@ impl Coordinator {
         let group = self.groups.entry(id.clone()).or_insert_with(|| Group::new(id, now));
         // A classic group goes before one of this protocol comes: what is left of a change that was
         // not stored as a whole does not count.
-        let is_classic = group.protocol_type.is_some();
+        let is_classic = group.is_of_a_kind() && group.consumer.is_none();
         if is_classic || (record.is_tombstone() && group.consumer.is_none()) {
             return;
         }

@@ -70,7 +70,7 @@ fn beat(
         return Err(GroupError::CoordinatorNotAvailable);
     }
     if group.consumer.is_none() {
-        if !is_joining || group.share.is_some() {
+        if !is_joining || group.speaks_other() {
             return Err(GroupError::GroupIdNotFound);
         }
         group.upgrade(&id, heartbeat, step)?;

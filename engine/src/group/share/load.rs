@@ -10,7 +10,7 @@ impl Coordinator {
         if matches!(record, ShareRecord::Group(None)) {
             if let Some(group) = self.groups.get_mut(&id) {
                 group.share = None;
-                if group.offsets.is_empty() && group.protocol_type.is_none() {
+                if group.offsets.is_empty() && !group.is_of_a_kind() {
                     self.groups.remove(&id);
                 }
             }
@@ -20,7 +20,7 @@ impl Coordinator {
             return;
         }
         let group = self.groups.entry(id.clone()).or_insert_with(|| Group::new(id, now));
-        let is_other = group.protocol_type.is_some() || group.consumer.is_some();
+        let is_other = group.is_of_a_kind() && group.share.is_none();
         if is_other || (record.is_tombstone() && group.share.is_none()) {
             return;
         }

@@ -54,6 +54,7 @@ pub(crate) mod produce;
 pub(crate) mod share;
 pub(crate) mod share_group_describe;
 pub(crate) mod share_group_heartbeat;
+pub(crate) mod streams;
 pub(crate) mod sync_group;
 mod transaction;
 pub(crate) mod txn_offset_commit;

@@ -12,6 +12,7 @@ public final class Main {
             new Groups(cluster).run(suite);
             new ConsumerGroups(cluster).run(suite);
             new ShareGroups(cluster).run(suite);
+            new StreamsGroups(cluster).run(suite);
             new Topics(cluster).run(suite);
             new Offsets(cluster).run(suite);
             new Quotas(cluster).run(suite);
