@@ -196,9 +196,13 @@ def one_member(ask: Asker) -> dict[str, Answer]:
     answers["internal topics"] = ask("DescribeConfigs", 4, resources=topics)
     listed = ask.raw("ListGroups", 5, statesFilter=[], typesFilter=["STREAMS"])["groups"]
     answers["listed"] = [one for one in listed if one["groupId"] == group]
-    answers["by another state"] = [one for one in ask.raw("ListGroups", 5, statesFilter=["Empty"], typesFilter=["streams"])["groups"] if one["groupId"] == group]
+    answers["by another state"] = [
+        one for one in ask.raw("ListGroups", 5, statesFilter=["Empty"], typesFilter=["streams"])["groups"] if one["groupId"] == group
+    ]
     answers["left"] = beat(ask, group, "a", LEAVING)
-    answers["listed empty"] = [one for one in ask.raw("ListGroups", 5, statesFilter=["Empty"], typesFilter=["streams"])["groups"] if one["groupId"] == group]
+    answers["listed empty"] = [
+        one for one in ask.raw("ListGroups", 5, statesFilter=["Empty"], typesFilter=["streams"])["groups"] if one["groupId"] == group
+    ]
     return answers
 
 
@@ -256,7 +260,9 @@ def two_members(ask: Asker) -> dict[str, Answer]:
     stateful = reading("streams-pair", stateChangelogTopics=[internal("streams-pair-log")])
     one = raw_beat(ask, group, "a", 0, **joining(stateful, "p", userEndpoint={"host": "one", "port": 1}))
     answers: dict[str, Answer] = {"one": ask.comparable(one)}
-    two = raw_beat(ask, group, "b", 0, **joining(stateful, "q", userEndpoint={"host": "two", "port": 2}, clientTags=[{"key": "zone", "value": "z"}]))
+    two = raw_beat(
+        ask, group, "b", 0, **joining(stateful, "q", userEndpoint={"host": "two", "port": 2}, clientTags=[{"key": "zone", "value": "z"}])
+    )
     answers["two"] = ask.comparable(two)
     held = {role: one[role] for role in NO_TASKS}
     told = raw_beat(ask, group, "a", one["memberEpoch"], **held)
@@ -269,7 +275,9 @@ def two_members(ask: Asker) -> dict[str, Answer]:
     last = raw_beat(ask, group, "b", two["memberEpoch"], **NO_TASKS)
     answers["two takes over"] = ask.comparable(last)
     answers["one has its copies"] = beat(ask, group, "a", given["memberEpoch"])
-    answers["two knows the endpoints"] = beat(ask, group, "b", last["memberEpoch"], endpointInformationEpoch=last["endpointInformationEpoch"])
+    answers["two knows the endpoints"] = beat(
+        ask, group, "b", last["memberEpoch"], endpointInformationEpoch=last["endpointInformationEpoch"]
+    )
     answers["described"] = described(ask, group, includeAuthorizedOperations=True)
     answers["shut down by one"] = beat(ask, group, "a", given["memberEpoch"], shutdownApplication=True)
     answers["two hears of it"] = beat(ask, group, "b", last["memberEpoch"])
@@ -339,12 +347,28 @@ def offsets(ask: Asker) -> dict[str, Answer]:
         "nobody described": described(ask, "streams-nobody"),
         "nameless described": described(ask, ""),
         "a member of the newer protocol": ask(
-            "ConsumerGroupHeartbeat", 1, groupId=group, memberId="c", memberEpoch=0, rebalanceTimeoutMs=60_000, subscribedTopicNames=["streams-kept"], topicPartitions=[]
+            "ConsumerGroupHeartbeat",
+            1,
+            groupId=group,
+            memberId="c",
+            memberEpoch=0,
+            rebalanceTimeoutMs=60_000,
+            subscribedTopicNames=["streams-kept"],
+            topicPartitions=[],
         ),
         "a member of the classic protocol": ask(
-            "JoinGroup", 9, groupId=group, sessionTimeoutMs=10_000, rebalanceTimeoutMs=10_000, memberId="", protocolType="consumer", protocols=[{"name": "range", "metadata": b""}]
+            "JoinGroup",
+            9,
+            groupId=group,
+            sessionTimeoutMs=10_000,
+            rebalanceTimeoutMs=10_000,
+            memberId="",
+            protocolType="consumer",
+            protocols=[{"name": "range", "metadata": b""}],
         ),
-        "a member of a share group": ask("ShareGroupHeartbeat", 1, groupId=group, memberId="d", memberEpoch=0, subscribedTopicNames=["streams-kept"]),
+        "a member of a share group": ask(
+            "ShareGroupHeartbeat", 1, groupId=group, memberId="d", memberEpoch=0, subscribedTopicNames=["streams-kept"]
+        ),
         "a classic heartbeat": ask("Heartbeat", 4, groupId=group, generationId=epoch, memberId="a"),
     }
     raw_beat(ask, group, "a", LEAVING)
@@ -352,7 +376,14 @@ def offsets(ask: Asker) -> dict[str, Answer]:
         "committed by a tool": committed(generationIdOrMemberEpoch=-1),
         "offset deleted": deleted(),
         "the newer protocol, when it is empty": ask(
-            "ConsumerGroupHeartbeat", 1, groupId=group, memberId="c", memberEpoch=0, rebalanceTimeoutMs=60_000, subscribedTopicNames=["streams-kept"], topicPartitions=[]
+            "ConsumerGroupHeartbeat",
+            1,
+            groupId=group,
+            memberId="c",
+            memberEpoch=0,
+            rebalanceTimeoutMs=60_000,
+            subscribedTopicNames=["streams-kept"],
+            topicPartitions=[],
         ),
         "the group deleted": ask("DeleteGroups", 2, groupsNames=[group]),
         "deleted again": ask("DeleteGroups", 2, groupsNames=[group]),
