@@ -358,7 +358,7 @@ mod tests {
 
     #[test]
     fn a_record_of_another_kind_is_passed_over() {
-        let key = Bytes::from_static(&[0, 17, 9, 9]);
+        let key = Bytes::from_static(&[0, 99, 9, 9]);
         assert_eq!(decode(&key, None), Ok(None));
         let later = Bytes::from_static(&[0x7f, 0xff]);
         assert_eq!(decode(&later, Some(&Bytes::new())), Ok(None));

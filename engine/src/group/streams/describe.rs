@@ -6,6 +6,7 @@ use crate::group::consumer::Cluster;
 use crate::group::streams::configured::Configured;
 use crate::group::streams::reply::{DescribedStreamer, DescribedStreamsGroup};
 use crate::group::streams::roster::StreamsRoster;
+use crate::group::streams::topology::Topology;
 
 impl StreamsRoster {
     pub(crate) fn describe(&self, group: &GroupId, cluster: &dyn Cluster) -> DescribedStreamsGroup {
@@ -26,7 +27,8 @@ impl StreamsRoster {
         let topology = self.topology.as_ref().map(|topology| {
             let configured = Configured::of(topology, cluster).ok();
             let ready = configured.filter(|configured| configured.ready().is_some());
-            ready.map_or_else(|| topology.clone(), |configured| configured.filled(topology))
+            ready
+                .map_or_else(|| Topology::clone(topology), |configured| configured.filled(topology))
         });
         DescribedStreamsGroup {
             group: group.clone(),

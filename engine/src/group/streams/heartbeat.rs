@@ -57,7 +57,7 @@ impl StreamsGroup {
         let id = &heartbeat.member;
         let roster = &self.staged.current;
         roster.admit(heartbeat, setting)?;
-        let topology = roster.topology_after(heartbeat)?.clone();
+        let topology = roster.topology_after(heartbeat)?;
         let configured = self.configured_after(&topology, setting)?;
         if let (Some(tasks), Some(owned)) = (configured.ready(), &heartbeat.owned) {
             check_tasks(owned, tasks)?;
@@ -78,7 +78,7 @@ impl StreamsGroup {
         }
         let is_new_topology = draft.roster.topology.is_none();
         if is_new_topology {
-            draft.put(StreamsRecord::Topology(Some(topology.clone())));
+            draft.put(StreamsRecord::Topology(Some(Topology::clone(&topology))));
         }
         let mut metadata_hash = draft.roster.metadata_hash;
         if is_unchecked || is_new_topology {
@@ -120,8 +120,9 @@ impl StreamsGroup {
         topology: &Topology,
         setting: &Setting<'_>,
     ) -> Result<Rc<Configured>, GroupError> {
+        // A group keeps the topology that it has.
         let is_known = self.staged.seen == Some(setting.topics_version)
-            && self.staged.current.topology.as_ref() == Some(topology);
+            && self.staged.current.topology.is_some();
         match &self.configured {
             Some(configured) if is_known => Ok(Rc::clone(configured)),
             Some(_) | None => Configured::of(topology, setting.cluster).map(Rc::new),
@@ -261,15 +262,12 @@ impl StreamsRoster {
     }
 
     /// The group's topology, which its first member brings and which then stays.
-    fn topology_after<'a>(
-        &'a self,
-        heartbeat: &'a StreamsHeartbeat,
-    ) -> Result<&'a Topology, GroupError> {
+    fn topology_after(&self, heartbeat: &StreamsHeartbeat) -> Result<Rc<Topology>, GroupError> {
         match (&self.topology, &heartbeat.topology) {
             (None, None) => Err(GroupError::UnknownServerError),
-            (None, Some(new)) => Ok(new),
-            (Some(own), None) => Ok(own),
-            (Some(own), Some(new)) if new.epoch < own.epoch || own == new => Ok(own),
+            (None, Some(new)) => Ok(Rc::new(new.clone())),
+            (Some(own), None) => Ok(Rc::clone(own)),
+            (Some(own), Some(new)) if new.epoch < own.epoch || **own == *new => Ok(Rc::clone(own)),
             (Some(_), Some(_)) => Err(GroupError::TopologyChanged),
         }
     }

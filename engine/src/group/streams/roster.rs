@@ -1,6 +1,7 @@
 //! The state of a streams group, as its records make it.
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use crate::group::MemberId;
 use crate::group::consumer::{Cluster, Epoch, TopicFacts, metadata_hash};
@@ -21,7 +22,7 @@ pub(crate) struct StreamsRoster {
     pub(crate) metadata_hash: i64,
     pub(crate) validated_topology: Option<Epoch>,
     pub(crate) assigned_by: BTreeMap<String, String>,
-    pub(crate) topology: Option<Topology>,
+    pub(crate) topology: Option<Rc<Topology>>,
     /// The epoch that the targets are for; that of a new group has none.
     pub(crate) target_epoch: Epoch,
     pub(crate) assigned_at: Option<Timestamp>,
@@ -61,7 +62,7 @@ impl StreamsRoster {
             StreamsRecord::Member { member, value: None } => {
                 self.members.remove(member);
             }
-            StreamsRecord::Topology(topology) => self.topology.clone_from(topology),
+            StreamsRecord::Topology(topology) => self.topology = topology.clone().map(Rc::new),
             StreamsRecord::TargetEpoch(Some(stored)) => {
                 self.target_epoch = stored.epoch;
                 self.assigned_at = stored.assigned_at;

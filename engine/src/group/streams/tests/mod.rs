@@ -3,6 +3,7 @@
 mod assigning;
 mod dialogue;
 mod kinds;
+mod reconciling;
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
