@@ -57,7 +57,7 @@ fn standby(all: &[(&str, &[u32])]) -> TaskSets {
 fn what_is_too_much_is_given_up_first_and_in_the_old_epoch() {
     let (both, one) = (active(&[("0", &[0, 1])]), active(&[("0", &[1])]));
     let first = member("p", TaskState::Stable, &both, &TaskSets::default());
-    let after = next(&[first.clone()], &one, None).unwrap();
+    let after = next(std::slice::from_ref(&first), &one, None).unwrap();
     assert_eq!((after.state, after.epoch), (TaskState::Unrevoked, epoch(2)));
     assert_eq!(
         (after.assigned.tasks(), after.revoking.tasks()),
