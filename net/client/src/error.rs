@@ -53,6 +53,8 @@ pub enum ClientError {
     NoPartition { topic: String, partition: i32 },
     #[error("the answer to {api} lacks what was asked for")]
     Incomplete { api: &'static str },
+    #[error("the operating system gives no random numbers")]
+    NoRandomness,
 }
 
 /// Errors that pass.
@@ -78,7 +80,7 @@ impl Retriable for ClientError {
             Self::Call(error) => error.retriable(),
             Self::Server(error) => error.retriable(),
             Self::NoLeader { .. } => true,
-            Self::NoPartition { .. } | Self::Incomplete { .. } => false,
+            Self::NoPartition { .. } | Self::Incomplete { .. } | Self::NoRandomness => false,
         }
     }
 }

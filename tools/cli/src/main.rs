@@ -48,6 +48,16 @@ enum Command {
     /// List, describe and delete consumer groups, and move their offsets.
     #[command(subcommand)]
     Group(commands::group::Command),
+    /// Show offsets of partitions: starts, ends, or where a time begins.
+    Offsets(commands::offsets::Offsets),
+    /// Delete the records before an offset.
+    DeleteRecords(commands::offsets::DeleteRecords),
+    /// List, describe and end transactions.
+    #[command(subcommand)]
+    Transaction(commands::transaction::Command),
+    /// Show and change settings, quotas and passwords.
+    #[command(subcommand)]
+    Config(commands::config::Command),
     /// Show the cluster, its brokers and their disks.
     Cluster(commands::cluster::Options),
     /// Show, check and index data folders on disk, Corelog's and Kafka's.
@@ -72,6 +82,10 @@ fn main() -> ExitCode {
         Command::Produce(options) => commands::produce::run(options),
         Command::Consume(options) => commands::consume::run(&options),
         Command::Group(command) => commands::group::run(command),
+        Command::Offsets(options) => commands::offsets::show(&options),
+        Command::DeleteRecords(options) => commands::offsets::delete(&options),
+        Command::Transaction(command) => commands::transaction::run(command),
+        Command::Config(command) => commands::config::run(command),
         Command::Cluster(options) => commands::cluster::run(&options),
         Command::Log(command) => commands::log::run(&command),
         Command::Bench(command) => commands::bench::run(&command),

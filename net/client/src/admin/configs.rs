@@ -1,7 +1,7 @@
 //! Configurations of topics, brokers and what else has one.
 
 use wire::messages::{
-    DescribeConfigsRequest, IncrementalAlterConfigsRequest,
+    DescribeConfigsRequest, IncrementalAlterConfigsRequest, ListConfigResourcesRequest,
     describe_configs_request::DescribeConfigsResource,
     incremental_alter_configs_request::{AlterConfigsResource, AlterableConfig},
 };
@@ -86,6 +86,21 @@ impl ResourceKind {
 }
 
 impl ConfigSource {
+    /// As Kafka's tools show it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Unknown => "UNKNOWN",
+            Self::Topic => "DYNAMIC_TOPIC_CONFIG",
+            Self::DynamicBroker => "DYNAMIC_BROKER_CONFIG",
+            Self::DynamicDefaultBroker => "DYNAMIC_DEFAULT_BROKER_CONFIG",
+            Self::StaticBroker => "STATIC_BROKER_CONFIG",
+            Self::Default => "DEFAULT_CONFIG",
+            Self::DynamicBrokerLogger => "DYNAMIC_BROKER_LOGGER_CONFIG",
+            Self::ClientMetrics => "DYNAMIC_CLIENT_METRICS_CONFIG",
+            Self::Group => "DYNAMIC_GROUP_CONFIG",
+        }
+    }
+
     const fn from_wire(code: i8) -> Self {
         match code {
             1 => Self::Topic,
@@ -124,6 +139,29 @@ impl ConfigResource {
 }
 
 impl Admin {
+    /// The names of all resources of a kind that have settings of their own.
+    pub async fn list_config_resources(
+        &self,
+        kind: ResourceKind,
+    ) -> Result<Vec<String>, ClientError> {
+        let ask = async || {
+            let connection = self.client.connection(Target::Any).await?;
+            let version = connection.version::<ListConfigResourcesRequest>()?;
+            let mut request = ListConfigResourcesRequest::default();
+            // The first version knows client metrics only, and is not asked for a kind.
+            if version >= 1 {
+                request.resource_types = vec![kind.to_wire()];
+            } else if kind != ResourceKind::ClientMetrics {
+                return Err(ClientError::Incomplete { api: "ListConfigResources" });
+            }
+            let response = connection.call_in_version(version, &request).await?;
+            check(response.error_code, None, || "list what has settings".to_owned())?;
+            Ok::<_, ClientError>(response.config_resources)
+        };
+        let resources = self.client.retry().run(ask).await?;
+        Ok(resources.into_iter().map(|resource| resource.resource_name).collect())
+    }
+
     /// All keys of a resource, or the named ones.
     pub async fn describe_configs(
         &self,

@@ -4,19 +4,27 @@
 
 mod cluster;
 mod configs;
+mod credentials;
 mod groups;
 mod list_offsets;
 mod offsets;
+mod quotas;
 mod topics;
+mod transactions;
 
 use std::time::Duration;
 
 pub use cluster::{ClusterBroker, ClusterDescription, LogDirectory, ReplicaSize};
 pub use configs::{ConfigChange, ConfigEntry, ConfigResource, ConfigSource, ResourceKind};
+pub use credentials::{CredentialChange, ScramCredential, ScramMechanism};
 pub use groups::{GroupDescription, GroupEpochs, GroupListing, GroupMember, MemberTarget};
 pub use list_offsets::{FoundOffset, OffsetSpec};
 pub use offsets::CommittedOffset;
+pub use quotas::{EntityQuotas, QuotaEntity, QuotaEntityKind, QuotaMatch};
 pub use topics::{CreatedTopic, NewPartitions, NewTopic};
+pub use transactions::{
+    ProducerDescription, TransactionDescription, TransactionFilter, TransactionListing,
+};
 
 use crate::{Client, ServerError};
 

@@ -206,7 +206,8 @@ impl Fetcher {
                     ClientError::Call(_)
                     | ClientError::NoLeader { .. }
                     | ClientError::NoPartition { .. }
-                    | ClientError::Incomplete { .. } => false,
+                    | ClientError::Incomplete { .. }
+                    | ClientError::NoRandomness => false,
                 };
                 if !session_is_gone {
                     for partition in asked.keys() {

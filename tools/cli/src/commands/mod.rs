@@ -2,10 +2,14 @@
 
 pub mod bench;
 pub mod cluster;
+pub mod config;
+pub mod config_clients;
 pub mod consume;
 pub mod group;
 pub mod log;
+pub mod offsets;
 pub mod produce;
 pub mod recover;
 pub mod seal;
 pub mod topic;
+pub mod transaction;

@@ -46,6 +46,7 @@ pub const FLAGS: Flags = Flags {
         switch("help", "this text"),
         switch("version", "the version"),
     ],
+    actions: &[],
 };
 
 pub fn run(parsed: &Parsed) -> Result<(), Failure> {

@@ -29,12 +29,17 @@ pub struct Flags {
     /// Our own command for the same thing.
     pub instead_of_zookeeper: &'static str,
     pub flags: &'static [Flag],
+    /// Words that say what to do, for the tools that take one before their flags.
+    pub actions: &'static [&'static str],
 }
 
 /// What a command line said.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Parsed {
     values: BTreeMap<&'static str, Vec<Option<String>>>,
+    action: Option<&'static str>,
+    /// The flags in their order; for those that mean something to the one before.
+    order: Vec<&'static str>,
 }
 
 pub const fn switch(name: &'static str, help: &'static str) -> Flag {
@@ -55,6 +60,11 @@ impl Flags {
         let mut words = arguments.iter().peekable();
         while let Some(word) = words.next() {
             let Some(text) = word.strip_prefix("--") else {
+                let named = self.actions.iter().find(|action| *action == word);
+                if let (Some(action), None) = (named, parsed.action) {
+                    parsed.action = Some(action);
+                    continue;
+                }
                 return Err(Failure::usage(format!(
                     "{word:?} belongs to no flag; see {} --help",
                     self.tool
@@ -77,6 +87,7 @@ impl Flags {
                 (Takes::MaybeValue, None) => words.next_if(|word| !word.starts_with("--")).cloned(),
             };
             parsed.values.entry(flag.name).or_default().push(found);
+            parsed.order.push(flag.name);
         }
         Ok(parsed)
     }
@@ -135,6 +146,43 @@ impl Parsed {
         self.values.contains_key(name)
     }
 
+    /// The action, if all flags beside it are those of every action or its own.
+    pub fn only_allowed(
+        &self,
+        flags: &Flags,
+        allowed: &[(&'static str, &[&str])],
+    ) -> Result<&'static str, Failure> {
+        let Some(action) = self.action else {
+            return Err(Failure::usage(format!(
+                "say what to do: {}; see {} --help",
+                flags.actions.join(", "),
+                flags.tool
+            )));
+        };
+        let belongs = |wanted: &str, name: &str| {
+            allowed.iter().any(|(one, names)| *one == wanted && names.contains(&name))
+        };
+        let others = |name: &str| flags.actions.iter().any(|other| belongs(other, name));
+        let wrong = self.values.keys().find(|name| others(name) && !belongs(action, name));
+        match wrong {
+            Some(name) => Err(Failure::usage(format!("--{name} means nothing for {action}"))),
+            None => Ok(action),
+        }
+    }
+
+    /// These flags as they came, each with its value if it has one.
+    pub fn in_order(&self, names: &[&str]) -> Vec<(&'static str, Option<&str>)> {
+        let mut seen: BTreeMap<&str, usize> = BTreeMap::new();
+        let mut found = Vec::new();
+        for name in self.order.iter().filter(|name| names.contains(name)) {
+            let count = seen.entry(name).or_default();
+            let value = self.values.get(name).and_then(|values| values.get(*count));
+            found.push((*name, value.and_then(Option::as_deref)));
+            *count = count.saturating_add(1);
+        }
+        found
+    }
+
     /// The last value of a flag.
     pub fn value(&self, name: &str) -> Option<&str> {
         self.values.get(name)?.last()?.as_deref()
@@ -188,6 +236,7 @@ mod tests {
             maybe_value("state", ""),
             value("bootstrap-server", ""),
         ],
+        actions: &[],
     };
 
     fn parse(line: &str) -> Result<Parsed, String> {
@@ -202,6 +251,22 @@ mod tests {
         assert!(parsed.has("list") && parsed.has("state"));
         assert_eq!((parsed.value("state"), parsed.value("topic")), (None, Some("b")));
         assert_eq!(parse("--state stable").unwrap().value("state"), Some("stable"));
+    }
+
+    #[test]
+    fn an_action_has_flags_of_its_own() {
+        let flags = Flags { actions: &["list", "show"], ..FLAGS };
+        let judge = |line: &str| {
+            let words: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
+            let parsed = flags.parse(&words).ok()?;
+            parsed.only_allowed(&flags, &[("list", &["state"]), ("show", &["topic"])]).ok()
+        };
+        assert_eq!(judge("--bootstrap-server a show --topic b"), Some("show"));
+        assert_eq!(judge("list --state"), Some("list"));
+        assert_eq!(
+            (judge("list --topic b"), judge("--topic b"), judge("list show")),
+            (None, None, None)
+        );
     }
 
     #[test]

@@ -47,6 +47,7 @@ pub const FLAGS: Flags = Flags {
         switch("help", "this text"),
         switch("version", "the version"),
     ],
+    actions: &[],
 };
 
 const ACTIONS: [&str; 5] = ["list", "describe", "delete", "reset-offsets", "delete-offsets"];

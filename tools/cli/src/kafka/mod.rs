@@ -1,65 +1,68 @@
 //! The executable under the names of Kafka's own tools, with their flags and their columns, so
 //! that scripts and habits keep working. What is done stands in `actions`.
 
+mod columns;
+mod configs;
+mod configs_clients;
 mod consumer;
+mod delete_records;
 mod flags;
+mod get_offsets;
 mod groups;
 mod groups_reset;
 mod groups_tables;
 mod java_order;
+mod log_dirs;
 mod producer;
 mod record_format;
 mod topics;
+mod transactions;
 
 use std::process::ExitCode;
 
 use crate::exit::Failure;
 use flags::{Flags, Parsed};
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Tool {
-    Topics,
-    ConsoleProducer,
-    ConsoleConsumer,
-    ConsumerGroups,
+/// One of Kafka's tools: its flags, and what runs it.
+#[derive(Debug)]
+pub struct Tool {
+    flags: &'static Flags,
+    run: fn(&Parsed) -> Result<(), Failure>,
 }
+
+const TOOLS: [Tool; 9] = [
+    Tool { flags: &topics::FLAGS, run: topics::run },
+    Tool { flags: &producer::FLAGS, run: producer::run },
+    Tool { flags: &consumer::FLAGS, run: consumer::run },
+    Tool { flags: &groups::FLAGS, run: groups::run },
+    Tool { flags: &configs::FLAGS, run: configs::run },
+    Tool { flags: &get_offsets::FLAGS, run: get_offsets::run },
+    Tool { flags: &delete_records::FLAGS, run: delete_records::run },
+    Tool { flags: &log_dirs::FLAGS, run: log_dirs::run },
+    Tool { flags: &transactions::FLAGS, run: transactions::run },
+];
 
 impl Tool {
     /// The tool that the executable was called as, by its file name with or without `.sh`.
-    pub fn from_program(program: &str) -> Option<Self> {
+    pub fn from_program(program: &str) -> Option<&'static Self> {
         let name = program.rsplit('/').next().unwrap_or(program);
-        match name.strip_suffix(".sh").unwrap_or(name) {
-            "kafka-topics" => Some(Self::Topics),
-            "kafka-console-producer" => Some(Self::ConsoleProducer),
-            "kafka-console-consumer" => Some(Self::ConsoleConsumer),
-            "kafka-consumer-groups" => Some(Self::ConsumerGroups),
-            _ => None,
-        }
-    }
-
-    fn flags(self) -> &'static Flags {
-        match self {
-            Self::Topics => &topics::FLAGS,
-            Self::ConsoleProducer => &producer::FLAGS,
-            Self::ConsoleConsumer => &consumer::FLAGS,
-            Self::ConsumerGroups => &groups::FLAGS,
-        }
+        let name = name.strip_suffix(".sh").unwrap_or(name);
+        TOOLS.iter().find(|tool| tool.flags.tool == name)
     }
 }
 
 /// Runs a tool; as Kafka's do, it ends with 1 whatever went wrong.
-pub fn run(tool: Tool, arguments: &[String]) -> ExitCode {
+pub fn run(tool: &Tool, arguments: &[String]) -> ExitCode {
     match start(tool, arguments) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.into_kafka().report(),
     }
 }
 
-fn start(tool: Tool, arguments: &[String]) -> Result<(), Failure> {
-    let flags = tool.flags();
-    let parsed = flags.parse(arguments)?;
+fn start(tool: &Tool, arguments: &[String]) -> Result<(), Failure> {
+    let parsed = tool.flags.parse(arguments)?;
     if parsed.has("help") {
-        return crate::out::print(&flags.help());
+        return crate::out::print(&tool.flags.help());
     }
     if parsed.has("version") {
         return crate::out::line(&format!(
@@ -67,12 +70,7 @@ fn start(tool: Tool, arguments: &[String]) -> Result<(), Failure> {
             env!("CARGO_PKG_VERSION")
         ));
     }
-    match tool {
-        Tool::Topics => topics::run(&parsed),
-        Tool::ConsoleProducer => producer::run(&parsed),
-        Tool::ConsoleConsumer => consumer::run(&parsed),
-        Tool::ConsumerGroups => groups::run(&parsed),
-    }
+    (tool.run)(&parsed)
 }
 
 /// The brokers to ask first.
@@ -100,8 +98,9 @@ mod tests {
 
     #[test]
     fn the_file_name_says_which_tool_is_meant() {
-        assert_eq!(Tool::from_program("/opt/bin/kafka-topics.sh"), Some(Tool::Topics));
-        assert_eq!(Tool::from_program("kafka-consumer-groups"), Some(Tool::ConsumerGroups));
-        assert_eq!(Tool::from_program("./corelog"), None);
+        let named = |program| Tool::from_program(program).map(|tool| tool.flags.tool);
+        assert_eq!(named("/opt/bin/kafka-topics.sh"), Some("kafka-topics"));
+        assert_eq!(named("kafka-consumer-groups"), Some("kafka-consumer-groups"));
+        assert_eq!(named("./corelog"), None);
     }
 }

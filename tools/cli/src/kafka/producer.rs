@@ -43,6 +43,7 @@ pub const FLAGS: Flags = Flags {
         switch("help", "this text"),
         switch("version", "the version"),
     ],
+    actions: &[],
 };
 
 /// Flags that are settings by another name.

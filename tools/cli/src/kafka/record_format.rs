@@ -79,6 +79,11 @@ fn as_java_writes<N: std::fmt::Debug + std::fmt::UpperExp>(value: f64, number: N
     }
 }
 
+/// A number of Java's type `double`.
+pub fn java_double(value: f64) -> String {
+    as_java_writes(value, value)
+}
+
 /// What is written of a record, and between what.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RecordFormat {

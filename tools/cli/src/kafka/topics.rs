@@ -44,6 +44,7 @@ pub const FLAGS: Flags = Flags {
         switch("help", "this text"),
         switch("version", "the version"),
     ],
+    actions: &[],
 };
 
 const ACTIONS: [&str; 5] = ["list", "describe", "create", "alter", "delete"];
