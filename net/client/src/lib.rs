@@ -11,6 +11,7 @@ mod connection;
 pub mod consumer;
 mod error;
 pub mod group;
+mod identity;
 pub mod limits;
 pub mod producer;
 mod retry;
@@ -33,5 +34,6 @@ pub use connection::{
     CallError, Connection, ConnectionOptions, LinkError, PendingCall, RawCall, VersionTable,
 };
 pub use error::{ClientError, Retriable, ServerError, check};
+pub use identity::random_id;
 pub use retry::RetryOptions;
 pub use types::{IsolationLevel, TimestampType, TopicPartition};

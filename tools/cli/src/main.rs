@@ -48,6 +48,11 @@ enum Command {
     /// List, describe and delete consumer groups, and move their offsets.
     #[command(subcommand)]
     Group(commands::group::Command),
+    /// List, describe and delete share groups, and move their queues.
+    #[command(subcommand)]
+    ShareGroup(commands::share_group::Command),
+    /// Have leaders of partitions elected.
+    ElectLeaders(commands::election::Options),
     /// Show offsets of partitions: starts, ends, or where a time begins.
     Offsets(commands::offsets::Offsets),
     /// Delete the records before an offset.
@@ -82,6 +87,8 @@ fn main() -> ExitCode {
         Command::Produce(options) => commands::produce::run(options),
         Command::Consume(options) => commands::consume::run(&options),
         Command::Group(command) => commands::group::run(command),
+        Command::ShareGroup(command) => commands::share_group::run(command),
+        Command::ElectLeaders(options) => commands::election::run(&options),
         Command::Offsets(options) => commands::offsets::show(&options),
         Command::DeleteRecords(options) => commands::offsets::delete(&options),
         Command::Transaction(command) => commands::transaction::run(command),

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from . import configs, records, transactions
+from . import cluster, configs, groups, records, transactions
 from .step import Dialogue, Step, masked
 
-DIALOGUES: list[Dialogue] = [*configs.DIALOGUES, *records.DIALOGUES, *transactions.DIALOGUES]
+DIALOGUES: list[Dialogue] = [*configs.DIALOGUES, *records.DIALOGUES, *transactions.DIALOGUES, *groups.DIALOGUES, *cluster.DIALOGUES]
 
 __all__ = ["DIALOGUES", "Dialogue", "Step", "masked"]

@@ -26,6 +26,8 @@ class Step:
     needs_bootstrap: bool = True
     # Made by Kafka's tool for both: what the dialogue needs and is not about.
     is_setup: bool = False
+    # The step is repeated until its output has a match; what a broker does behind an answer takes a moment.
+    until: str = ""
 
     @property
     def words(self) -> list[str]:

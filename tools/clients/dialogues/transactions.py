@@ -12,11 +12,12 @@ DIALOGUES = [
         [
             Step("kafka-topics --create --topic {name} --partitions 1"),
             Step(COMMITTED, is_setup=True),
+            Step("kafka-transactions list --transactional-id-pattern {name}", is_setup=True, until="CompleteCommit"),
             Step("kafka-transactions list", only="NAME|TransactionalId", masks=NUMBERS),
             Step("kafka-transactions list --transactional-id-pattern {name}", masks=NUMBERS),
             Step("kafka-transactions list --transactional-id-pattern {name}-none"),
             Step("kafka-transactions list --duration-filter 1000000"),
-            Step("kafka-transactions describe --transactional-id {name}", masks=NUMBERS),
+            Step("kafka-transactions describe --transactional-id {name}", masks=[*NUMBERS, (" +", " ")]),
             Step("kafka-transactions describe --transactional-id {name}-none"),
             Step("kafka-transactions describe"),
             Step("kafka-transactions describe-producers --topic {name} --partition 0", masks=[*NUMBERS, (" +", " ")]),

@@ -5,10 +5,12 @@
 mod cluster;
 mod configs;
 mod credentials;
+mod elections;
 mod groups;
 mod list_offsets;
 mod offsets;
 mod quotas;
+mod share_groups;
 mod topics;
 mod transactions;
 
@@ -17,10 +19,12 @@ use std::time::Duration;
 pub use cluster::{ClusterBroker, ClusterDescription, LogDirectory, ReplicaSize};
 pub use configs::{ConfigChange, ConfigEntry, ConfigResource, ConfigSource, ResourceKind};
 pub use credentials::{CredentialChange, ScramCredential, ScramMechanism};
+pub use elections::ElectionKind;
 pub use groups::{GroupDescription, GroupEpochs, GroupListing, GroupMember, MemberTarget};
 pub use list_offsets::{FoundOffset, OffsetSpec};
 pub use offsets::CommittedOffset;
 pub use quotas::{EntityQuotas, QuotaEntity, QuotaEntityKind, QuotaMatch};
+pub use share_groups::{ShareGroupDescription, ShareGroupMember, ShareOffset};
 pub use topics::{CreatedTopic, NewPartitions, NewTopic};
 pub use transactions::{
     ProducerDescription, TransactionDescription, TransactionFilter, TransactionListing,

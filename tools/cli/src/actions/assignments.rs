@@ -22,6 +22,12 @@ struct OffsetEntry {
     offset: i64,
 }
 
+#[derive(Deserialize)]
+struct PartitionEntry {
+    topic: String,
+    partition: i32,
+}
+
 const fn first_version() -> i64 {
     1
 }
@@ -35,6 +41,15 @@ pub fn offsets(path: &Path) -> Result<Vec<(TopicPartition, i64)>, Failure> {
     let offsets: Vec<_> = offsets.collect();
     refuse_twice(path, offsets.iter().map(|(partition, _)| partition))?;
     Ok(offsets)
+}
+
+/// Partitions alone.
+pub fn partitions(path: &Path) -> Result<Vec<TopicPartition>, Failure> {
+    let entries: Vec<PartitionEntry> = entries(path)?;
+    let partitions: Vec<_> =
+        entries.iter().map(|entry| TopicPartition::new(&entry.topic, entry.partition)).collect();
+    refuse_twice(path, partitions.iter())?;
+    Ok(partitions)
 }
 
 fn entries<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>, Failure> {

@@ -11,6 +11,7 @@ pub mod partitions;
 pub mod produce;
 pub mod properties;
 pub mod quotas;
+pub mod share_groups;
 pub mod time;
 pub mod topics;
 pub mod transactions;

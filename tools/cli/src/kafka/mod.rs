@@ -1,6 +1,9 @@
 //! The executable under the names of Kafka's own tools, with their flags and their columns, so
 //! that scripts and habits keep working. What is done stands in `actions`.
 
+mod all_groups;
+mod client_metrics;
+mod cluster;
 mod columns;
 mod configs;
 mod configs_clients;
@@ -12,9 +15,12 @@ mod groups;
 mod groups_reset;
 mod groups_tables;
 mod java_order;
+mod leader_election;
 mod log_dirs;
 mod producer;
 mod record_format;
+mod share_groups;
+mod share_tables;
 mod topics;
 mod transactions;
 
@@ -30,7 +36,7 @@ pub struct Tool {
     run: fn(&Parsed) -> Result<(), Failure>,
 }
 
-const TOOLS: [Tool; 9] = [
+const TOOLS: [Tool; 14] = [
     Tool { flags: &topics::FLAGS, run: topics::run },
     Tool { flags: &producer::FLAGS, run: producer::run },
     Tool { flags: &consumer::FLAGS, run: consumer::run },
@@ -39,6 +45,11 @@ const TOOLS: [Tool; 9] = [
     Tool { flags: &get_offsets::FLAGS, run: get_offsets::run },
     Tool { flags: &delete_records::FLAGS, run: delete_records::run },
     Tool { flags: &log_dirs::FLAGS, run: log_dirs::run },
+    Tool { flags: &share_groups::FLAGS, run: share_groups::run },
+    Tool { flags: &all_groups::FLAGS, run: all_groups::run },
+    Tool { flags: &leader_election::FLAGS, run: leader_election::run },
+    Tool { flags: &client_metrics::FLAGS, run: client_metrics::run },
+    Tool { flags: &cluster::FLAGS, run: cluster::run },
     Tool { flags: &transactions::FLAGS, run: transactions::run },
 ];
 
