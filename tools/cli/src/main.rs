@@ -65,6 +65,8 @@ enum Command {
     Config(commands::config::Command),
     /// Show the cluster, its brokers and their disks.
     Cluster(commands::cluster::Options),
+    /// Show who keeps the cluster's metadata.
+    Quorum(commands::quorum::Options),
     /// Show, check and index data folders on disk, Corelog's and Kafka's.
     #[command(subcommand)]
     Log(commands::log::Command),
@@ -94,6 +96,7 @@ fn main() -> ExitCode {
         Command::Transaction(command) => commands::transaction::run(command),
         Command::Config(command) => commands::config::run(command),
         Command::Cluster(options) => commands::cluster::run(&options),
+        Command::Quorum(options) => commands::quorum::run(&options),
         Command::Log(command) => commands::log::run(&command),
         Command::Bench(command) => commands::bench::run(&command),
     };

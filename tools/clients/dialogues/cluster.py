@@ -3,6 +3,7 @@
 from .step import Dialogue, Step
 
 ELECT = "kafka-leader-election --election-type preferred"
+NUMBERS = [(r"\b\d+\b", "N")]
 METRICS = "kafka-client-metrics --name {name}"
 # Kafka's shows the class of an exception before its message.
 CLASSES = [(r"\b(org|java)\.[\w.]+Exception: ", "")]
@@ -49,6 +50,18 @@ DIALOGUES = [
             Step(f"{METRICS} --delete"),
             Step(f"{METRICS} --delete"),
             Step(f"{METRICS} --describe"),
+        ],
+    ),
+    Dialogue(
+        "the metadata quorum",
+        "quorum",
+        [
+            Step("kafka-metadata-quorum describe --status", masks=[(r"(HighWatermark: +)\d+", r"\1N")]),
+            Step("kafka-metadata-quorum describe --replication", masks=[*NUMBERS, (" +", " ")]),
+            Step("kafka-metadata-quorum describe --replication --human-readable", masks=[*NUMBERS, (" +", " ")]),
+            Step("kafka-metadata-quorum describe"),
+            Step("kafka-metadata-quorum describe --status --human-readable"),
+            Step("kafka-metadata-quorum"),
         ],
     ),
     Dialogue(

@@ -10,6 +10,7 @@ pub mod group;
 pub mod log;
 pub mod offsets;
 pub mod produce;
+pub mod quorum;
 pub mod recover;
 pub mod seal;
 pub mod share_group;

@@ -17,6 +17,7 @@ mod groups_tables;
 mod java_order;
 mod leader_election;
 mod log_dirs;
+mod metadata_quorum;
 mod producer;
 mod record_format;
 mod share_groups;
@@ -36,7 +37,7 @@ pub struct Tool {
     run: fn(&Parsed) -> Result<(), Failure>,
 }
 
-const TOOLS: [Tool; 14] = [
+const TOOLS: [Tool; 15] = [
     Tool { flags: &topics::FLAGS, run: topics::run },
     Tool { flags: &producer::FLAGS, run: producer::run },
     Tool { flags: &consumer::FLAGS, run: consumer::run },
@@ -50,6 +51,7 @@ const TOOLS: [Tool; 14] = [
     Tool { flags: &leader_election::FLAGS, run: leader_election::run },
     Tool { flags: &client_metrics::FLAGS, run: client_metrics::run },
     Tool { flags: &cluster::FLAGS, run: cluster::run },
+    Tool { flags: &metadata_quorum::FLAGS, run: metadata_quorum::run },
     Tool { flags: &transactions::FLAGS, run: transactions::run },
 ];
 
