@@ -67,6 +67,8 @@ enum Command {
     Cluster(commands::cluster::Options),
     /// Show who keeps the cluster's metadata.
     Quorum(commands::quorum::Options),
+    /// Show which versions of which requests a broker speaks.
+    ApiVersions(commands::api_versions::Options),
     /// Show, check and index data folders on disk, Corelog's and Kafka's.
     #[command(subcommand)]
     Log(commands::log::Command),
@@ -97,6 +99,7 @@ fn main() -> ExitCode {
         Command::Config(command) => commands::config::run(command),
         Command::Cluster(options) => commands::cluster::run(&options),
         Command::Quorum(options) => commands::quorum::run(&options),
+        Command::ApiVersions(options) => commands::api_versions::run(&options),
         Command::Log(command) => commands::log::run(&command),
         Command::Bench(command) => commands::bench::run(&command),
     };

@@ -69,6 +69,7 @@ DIALOGUES = [
         "cluster",
         "cluster",
         [
+            Step("kafka-broker-api-versions"),
             Step("kafka-cluster cluster-id --bootstrap-server {bootstrap}", needs_bootstrap=False),
             Step("kafka-cluster list-endpoints --bootstrap-server {bootstrap}", needs_bootstrap=False),
             Step("kafka-cluster list-endpoints --include-fenced-brokers --bootstrap-server {bootstrap}", needs_bootstrap=False),

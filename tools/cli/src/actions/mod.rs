@@ -15,3 +15,4 @@ pub mod share_groups;
 pub mod time;
 pub mod topics;
 pub mod transactions;
+pub mod versions;

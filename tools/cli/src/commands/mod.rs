@@ -1,5 +1,6 @@
 //! Our own commands: flags, and how results are shown to people and to scripts.
 
+pub mod api_versions;
 pub mod bench;
 pub mod cluster;
 pub mod config;

@@ -2,6 +2,7 @@
 //! that scripts and habits keep working. What is done stands in `actions`.
 
 mod all_groups;
+mod api_versions;
 mod client_metrics;
 mod cluster;
 mod columns;
@@ -37,7 +38,7 @@ pub struct Tool {
     run: fn(&Parsed) -> Result<(), Failure>,
 }
 
-const TOOLS: [Tool; 15] = [
+const TOOLS: [Tool; 16] = [
     Tool { flags: &topics::FLAGS, run: topics::run },
     Tool { flags: &producer::FLAGS, run: producer::run },
     Tool { flags: &consumer::FLAGS, run: consumer::run },
@@ -52,6 +53,7 @@ const TOOLS: [Tool; 15] = [
     Tool { flags: &client_metrics::FLAGS, run: client_metrics::run },
     Tool { flags: &cluster::FLAGS, run: cluster::run },
     Tool { flags: &metadata_quorum::FLAGS, run: metadata_quorum::run },
+    Tool { flags: &api_versions::FLAGS, run: api_versions::run },
     Tool { flags: &transactions::FLAGS, run: transactions::run },
 ];
 
