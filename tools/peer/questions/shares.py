@@ -243,6 +243,7 @@ def offsets(ask: Asker) -> dict[str, Answer]:
         "altered": altered(group),
         "delete a topic that is not there": deleted(group, "share-nowhere"),
         "deleted": deleted(group, "share-offsets"),
+        "deleted once more": deleted(group, "share-offsets"),
         "the group deleted": ask("DeleteGroups", 2, groupsNames=[group]),
         "deleted again": ask("DeleteGroups", 2, groupsNames=[group]),
     }

@@ -14,24 +14,29 @@ pub(crate) async fn handle(
     let image = context.broker.image();
     let known = request.topics.iter().filter_map(|topic| image.topic_named(&topic.topic_name));
     let known = known.map(|topic| topic.id).collect();
-    if let Err(error) = context.broker.delete_share_offsets(&request.group_id, known).await {
-        return DeleteShareGroupOffsetsResponse {
-            error_code: error.code(),
-            error_message: Some(error.to_string()),
-            ..DeleteShareGroupOffsetsResponse::default()
-        };
-    }
+    let gone = match context.broker.delete_share_offsets(&request.group_id, known).await {
+        Ok(gone) => gone,
+        Err(error) => {
+            return DeleteShareGroupOffsetsResponse {
+                error_code: error.code(),
+                error_message: Some(error.to_string()),
+                ..DeleteShareGroupOffsetsResponse::default()
+            };
+        }
+    };
     let topics = request.topics.into_iter().map(|topic| {
         let found = image.topic_named(&topic.topic_name);
-        let error = match found {
-            Some(_) => ErrorCode::None,
-            None => ErrorCode::UnknownTopicOrPartition,
+        let unknown = ErrorCode::UnknownTopicOrPartition;
+        let (id, error, message) = match found {
+            Some(found) if gone.contains_key(&found.id) => (found.id.0, ErrorCode::None, None),
+            Some(_) => ([0; 16], unknown, Some("the group has no offsets of this topic")),
+            None => ([0; 16], unknown, Some(unknown.message())),
         };
         DeleteShareGroupOffsetsResponseTopic {
-            topic_id: found.map_or(Uuid::ZERO, |topic| Uuid(topic.id.0)),
+            topic_id: Uuid(id),
             topic_name: topic.topic_name,
             error_code: error.code(),
-            error_message: error.is_error().then(|| error.message().to_owned()),
+            error_message: message.map(str::to_owned),
             ..DeleteShareGroupOffsetsResponseTopic::default()
         }
     });

@@ -11,7 +11,8 @@ use crate::{out, table};
 
 #[derive(Args)]
 pub struct Offsets {
-    /// TOPICS, TOPICS:1, TOPICS:1-3, TOPICS:2-; the topics as a regular expression. Without one: all.
+    /// TOPICS, TOPICS:1, TOPICS:1-3 (which are 1 and 2), TOPICS:2-; the topics as a regular expression.
+    /// Without one: all.
     patterns: Vec<String>,
     /// latest, earliest, max-timestamp, earliest-local, latest-tiered, or milliseconds since 1970.
     #[arg(long, default_value = "latest", allow_hyphen_values = true)]
@@ -50,6 +51,10 @@ pub fn show(command: &Offsets) -> Result<(), Failure> {
     }
     session::administrate(command.bootstrap.options(), async |admin| {
         let chosen = partitions::choose(&admin, &patterns, command.exclude_internal).await?;
+        if chosen.is_empty() && !command.patterns.is_empty() {
+            let asked = command.patterns.join(" ");
+            return Err(Failure::failed(format!("no partition matches {asked}")));
+        }
         let wanted: Vec<_> = chosen.into_iter().map(|partition| (partition, spec)).collect();
         let mut rows = Vec::new();
         for (partition, outcome) in
@@ -74,7 +79,7 @@ pub fn delete(command: &DeleteRecords) -> Result<(), Failure> {
     let before: Result<Vec<_>, _> = command.before.iter().map(|text| parse(text)).collect();
     let before = before?;
     session::administrate(command.bootstrap.options(), async |admin| {
-        let mut done = Vec::new();
+        let (mut done, mut failed) = (Vec::new(), None);
         if command.dry_run {
             let latest = client::admin::OffsetSpec::Latest;
             let wanted: Vec<_> =
@@ -89,18 +94,23 @@ pub fn delete(command: &DeleteRecords) -> Result<(), Failure> {
             }
         } else {
             for (partition, outcome) in admin.delete_records(&before).await? {
-                done.push((partition, outcome?));
+                match outcome {
+                    Ok(start) => done.push((partition, start)),
+                    Err(error) => failed = failed.or(Some(error)),
+                }
             }
         }
         if command.json {
             let one = |(partition, start): &(TopicPartition, i64)| json!({ "topic": partition.topic, "partition": partition.partition, "start": start });
-            return out::json(&done.iter().map(one).collect::<Vec<_>>());
+            out::json(&done.iter().map(one).collect::<Vec<_>>())?;
+        } else {
+            let verb = if command.dry_run { "would begin" } else { "begins" };
+            for (partition, start) in done {
+                out::line(&format!("{partition} {verb} at {start}"))?;
+            }
         }
-        let verb = if command.dry_run { "would begin" } else { "begins" };
-        for (partition, start) in done {
-            out::line(&format!("{partition} {verb} at {start}"))?;
-        }
-        Ok(())
+        // What was done is said first: it cannot be undone.
+        failed.map_or(Ok(()), |error| Err(error.into()))
     })
 }
 

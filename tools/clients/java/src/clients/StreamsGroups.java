@@ -96,10 +96,12 @@ final class StreamsGroups {
             return streams;
         }
 
-        Process launch(Path folder) throws IOException {
+        Process launch(Path folder, String... more) throws IOException {
             String java = Path.of(System.getProperty("java.home"), "bin", "java").toString();
-            Process process = new ProcessBuilder(java, "-Xmx256m", "-XX:+UseSerialGC", "-cp", System.getProperty("java.class.path"),
-                "clients.WordCount", cluster.bootstrap, name, input, output, folder.toString())
+            List<String> command = new ArrayList<>(List.of(java, "-Xmx256m", "-XX:+UseSerialGC", "-cp", System.getProperty("java.class.path"),
+                "clients.WordCount", cluster.bootstrap, name, input, output, folder.toString()));
+            command.addAll(List.of(more));
+            Process process = new ProcessBuilder(command)
                 .redirectErrorStream(true).redirectOutput(new File(folder.toFile(), "output")).start();
             processes.add(process);
             return process;
@@ -239,14 +241,15 @@ final class StreamsGroups {
         try (Application words = new Application()) {
             words.write(1);
             Path folder = words.folder();
-            Process other = words.launch(folder);
-            words.start();
+            // Otherwise what it had not committed would be counted once more.
+            Process other = words.launch(folder, "processing.guarantee", "exactly_once_v2");
+            words.start("processing.guarantee", "exactly_once_v2");
             words.awaitMembers(2);
-            words.awaitCounts(30);
+            words.awaitCounts(TAKEOVER_SECONDS, "isolation.level", "read_committed");
             other.destroyForcibly().waitFor();
             words.write(2);
-            words.launch(folder);
-            words.awaitCounts(TAKEOVER_SECONDS);
+            words.launch(folder, "processing.guarantee", "exactly_once_v2");
+            words.awaitCounts(TAKEOVER_SECONDS, "isolation.level", "read_committed");
         }
     }
 

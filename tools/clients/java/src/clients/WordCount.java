@@ -49,7 +49,8 @@ final class WordCount {
 
     /** An instance in a process of its own, which lives until it is killed. */
     public static void main(String[] arguments) throws InterruptedException {
-        KafkaStreams streams = instance(arguments[0], arguments[1], arguments[2], arguments[3], Path.of(arguments[4]));
+        String[] more = Arrays.copyOfRange(arguments, 5, arguments.length);
+        KafkaStreams streams = instance(arguments[0], arguments[1], arguments[2], arguments[3], Path.of(arguments[4]), more);
         Runtime.getRuntime().addShutdownHook(new Thread(() -> streams.close(Duration.ofSeconds(10))));
         streams.start();
         new CountDownLatch(1).await();
