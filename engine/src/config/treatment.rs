@@ -239,6 +239,9 @@ const OTHERS: &[(Scope, &str)] = &[
     (Scope::Group, "share.renew.acknowledge.enable"),
 ];
 
+const FOR_ALL_LISTENERS: &str =
+    "it counts for all listeners together: set it without the listener's name";
+
 impl Treatment {
     pub fn of(key: &Key) -> Self {
         let honoured = match key.scope {
@@ -266,7 +269,10 @@ impl Treatment {
         let family = ["listener.name.", "rsm.config.", "rlmm.config.", "config.providers."];
         family.iter().any(|prefix| name.starts_with(prefix)).then(|| {
             let inner = name.strip_prefix("listener.name.").and_then(|rest| rest.split_once('.'));
-            Self::WithoutMeaning(because(inner.map_or(name, |(_, key)| key)))
+            // What a listener cannot have for itself may well be set for all of them.
+            let is_shared = inner.is_some_and(|(_, key)| BROKER.contains(&key));
+            let why = because(inner.map_or(name, |(_, key)| key));
+            Self::WithoutMeaning(if is_shared { FOR_ALL_LISTENERS } else { why })
         })
     }
 }
@@ -320,6 +326,10 @@ mod tests {
     fn a_listeners_own_key_is_known_by_its_prefix() {
         let found = Treatment::of_broker_key("listener.name.internal.ssl.keystore.location");
         assert!(matches!(found, Some(Treatment::WithoutMeaning(why)) if why.contains("TLS")));
+        for key in ["max.connections", "max.connection.creation.rate"] {
+            let found = Treatment::of_broker_key(&format!("listener.name.internal.{key}"));
+            assert_eq!(found, Some(Treatment::WithoutMeaning(FOR_ALL_LISTENERS)), "{key}");
+        }
         assert_eq!(Treatment::of_broker_key("nonsense"), None);
     }
 }
