@@ -200,16 +200,26 @@ async fn append_much(client: &Client, partition: PartitionId) -> bool {
 /// soon as it can be seen.
 #[test]
 fn a_topic_that_is_made_anew_while_its_deletion_is_under_way_keeps_what_it_is_given() {
-    for seed in 0..20 {
-        let sim = machine(seed);
-        let told = tell(&sim, async |client| {
+    for seed in 0..40 {
+        let (sim, is_together) = (machine(seed), seed % 2 == 0);
+        let told = tell(&sim, async move |client| {
             let (broker, first) = (client.broker.clone(), create(&client, "a", &[]).await);
             assert!(append_much(&client, first).await);
             client.model.borrow_mut().topics.get_mut(&first.topic).unwrap().fate = Fate::Gone;
-            // The controller is busy while the others come.
+            // The controller is busy while the others come: with the deletion, or only behind it.
             let others = create(&client, "b", &[]);
             let deletion = broker.delete_topics(vec![TopicRef::Id(first.topic)], None);
-            let creation = create(&client, "a", &[]);
+            let creation = async {
+                while !is_together && broker.image().topic(first.topic).is_some() {
+                    client.sim.sleep(Duration::from_micros(10)).await;
+                }
+                let (_, _, anew) = futures_util::join!(
+                    broker.describe_quorum(),
+                    create(&client, "c", &[]),
+                    create(&client, "a", &[])
+                );
+                anew
+            };
             let writing = async {
                 let seen = || client.broker.image().topic_named("a").map(|topic| topic.id);
                 while seen().is_none_or(|id| id == first.topic) {

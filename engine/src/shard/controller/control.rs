@@ -1,5 +1,7 @@
 //! What the controller can be asked for.
 
+use std::collections::BTreeMap;
+
 use futures_channel::oneshot;
 use thiserror::Error;
 
@@ -10,7 +12,7 @@ use crate::cluster::command::{
     CredentialDeletion, CredentialUpsertion, DeleteAnswers, GrowAnswers, GrowTopic,
     ProducerIdBlock, QuotaAlteration, QuotaAnswers, ResourceChange, ResourceReplacement, TopicRef,
 };
-use crate::types::{LeaderEpoch, Offset};
+use crate::types::{LeaderEpoch, Offset, TopicId};
 
 /// The decision could not be stored: nothing of it counts.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -105,8 +107,9 @@ impl Internal {
     }
 }
 
-/// Whether a command may make a topic of a name for which this holds.
-pub(super) fn wants_name(control: &Control, mut is_taken: impl FnMut(&str) -> bool) -> bool {
+/// Whether a command may make a topic that is called like one of these.
+pub(super) fn wants_any(control: &Control, names: &BTreeMap<TopicId, String>) -> bool {
+    let is_taken = |wanted: &str| names.values().any(|name| name == wanted);
     match control {
         Control::CreateTopics { topics, .. } => topics.iter().any(|topic| is_taken(&topic.name)),
         Control::CreateInternalTopic { topic, .. } => is_taken(topic.name()),

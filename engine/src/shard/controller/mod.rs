@@ -22,7 +22,7 @@ use crate::io::{Event, Moment};
 use crate::shard::Shard;
 use crate::shard::ask::Ask;
 use crate::shard::controller::changed::{changed_topics, removed_topics};
-use crate::shard::controller::control::wants_name;
+use crate::shard::controller::control::wants_any;
 use crate::shard::controller::decide::Reply;
 use crate::shard::metadata_log::{MetadataError, MetadataLog};
 use crate::types::{CoreId, TopicId};
@@ -37,7 +37,8 @@ pub struct Controller {
     decided: RefCell<Option<Arc<ClusterImage>>>,
     /// Topics whose deletion is decided, and that some core still has something of.
     ending: RefCell<BTreeMap<TopicId, String>>,
-    ended: Event,
+    /// Something was asked for, or an ending is over.
+    due: Event,
     mutations: RefCell<Buckets>,
     quorum: Cell<QuorumState>,
 }
@@ -53,13 +54,14 @@ impl Controller {
             is_working: Cell::new(false),
             decided: RefCell::default(),
             ending: RefCell::default(),
-            ended: Event::default(),
+            due: Event::default(),
             mutations: RefCell::default(),
         })
     }
 
     pub fn ask(self: &Rc<Self>, control: Control) {
         self.waiting.borrow_mut().push_back((self.shard.runtime.now(), control));
+        self.due.notify();
         if !self.is_working.replace(true) {
             let controller = Rc::clone(self);
             self.shard.runtime.spawn(async move { controller.work().await });
@@ -73,8 +75,7 @@ impl Controller {
 
     async fn work(self: Rc<Self>) {
         loop {
-            self.ended.until(|| (!self.is_first_too_early()).then_some(())).await;
-            let batch = std::mem::take(&mut *self.waiting.borrow_mut());
+            let batch = self.due.until(|| self.take_ready()).await;
             if batch.is_empty() {
                 break;
             }
@@ -98,11 +99,11 @@ impl Controller {
         let mut records = Vec::new();
         let mut replies: Vec<Reply> = Vec::with_capacity(batch.len());
         let mut removed = BTreeMap::new();
-        let mut rest = batch;
-        while let Some((came, control)) = rest.pop_front() {
-            if wants_name(&control, |name| removed.values().any(|removed| removed == name)) {
-                rest.push_front((came, control));
-                break;
+        let mut too_early = VecDeque::new();
+        for (came, control) in batch {
+            if wants_any(&control, &removed) {
+                too_early.push_back((came, control));
+                continue;
             }
             let (decided, reply) = self.decide(&mut image, came, control);
             removed.extend(removed_topics(&image, &decided));
@@ -114,7 +115,7 @@ impl Controller {
             replies.push(reply);
             self.shard.runtime.yield_if_needed().await;
         }
-        self.put_back(rest);
+        self.put_back(too_early);
         let stored = if records.is_empty() {
             Ok(())
         } else {
@@ -166,19 +167,22 @@ impl Controller {
         self.shard.runtime.spawn(async move {
             all_follow(following).await;
             controller.ending.borrow_mut().retain(|id, _| !ids.contains(id));
-            controller.ended.notify();
+            controller.due.notify();
             for reply in replies {
                 reply(Ok(()));
             }
         });
     }
 
-    /// The command whose turn it is wants a name that is not free yet.
-    fn is_first_too_early(&self) -> bool {
-        let ending = self.ending.borrow();
-        self.waiting.borrow().front().is_some_and(|(_, control)| {
-            wants_name(control, |name| ending.values().any(|ending| ending == name))
-        })
+    /// All that waits but for names that are not free yet: empty if nothing waits at all, `None` if
+    /// there is only what has to wait on.
+    fn take_ready(&self) -> Option<VecDeque<(Moment, Control)>> {
+        let (ending, mut waiting) = (self.ending.borrow(), self.waiting.borrow_mut());
+        let all = waiting.drain(..);
+        let (too_early, ready): (VecDeque<_>, VecDeque<_>) =
+            all.partition(|(_, control)| wants_any(control, &ending));
+        *waiting = too_early;
+        (!ready.is_empty() || waiting.is_empty()).then_some(ready)
     }
 
     async fn snapshot_if_due(&self, log: &mut MetadataLog, image: &ClusterImage) {
